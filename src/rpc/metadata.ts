@@ -1,0 +1,18 @@
+/**
+ * Response metadata of a call: gRPC custom metadata, HTTP headers for Connect. Names are lower-case; values are
+ * printable ASCII (RFC 9110 field values). A plain list: a `Headers` object costs more than the rest of an answer.
+ */
+export class Metadata {
+  readonly entries: [name: string, value: string][] = [];
+
+  /** Replaces what is there under `name`. */
+  set(name: string, value: string): void {
+    const entry = this.entries.find(([known]) => known === name);
+    if (entry) entry[1] = value;
+    else this.entries.push([name, value]);
+  }
+
+  get(name: string): string | undefined {
+    return this.entries.find(([known]) => known === name)?.[1];
+  }
+}
