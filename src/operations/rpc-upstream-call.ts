@@ -1,0 +1,44 @@
+import type { ConnectError } from "@connectrpc/connect";
+import type { Call } from "../rpc/call.ts";
+import type { UpstreamAnswerInfo, UpstreamCall } from "../upstream/operations-api.ts";
+
+/** Response metadata: HTTP status of the upstream's last answer to this call. */
+export const UPSTREAM_STATUS_HEADER = "lro-upstream-status";
+
+/** Response metadata: the upstream's own id of that answer, where it gave one; quote it to the upstream's support. */
+export const UPSTREAM_REQUEST_ID_HEADER = "lro-upstream-request-id";
+
+/** An RPC as the upstream stage sees it: same deadline, same cancellation, and its answer's facts become metadata. */
+export class RpcUpstreamCall implements UpstreamCall {
+  readonly deadline: number;
+  readonly authorization: string | undefined;
+  readonly requestId: string;
+  private readonly call: Call;
+
+  constructor(call: Call) {
+    this.call = call;
+    this.deadline = call.deadline;
+    this.authorization = call.header("authorization");
+    this.requestId = call.requestId;
+  }
+
+  get ended(): ConnectError | undefined {
+    return this.call.ended;
+  }
+
+  onEnd(listener: (why: ConnectError) => void): () => void {
+    return this.call.onEnd(listener);
+  }
+
+  onUpstreamAnswer(info: UpstreamAnswerInfo): void {
+    setUpstreamMetadata(this.call, info);
+  }
+}
+
+/** Puts the facts of an upstream answer into the response metadata of a call. */
+export function setUpstreamMetadata(call: Call, info: UpstreamAnswerInfo): void {
+  call.responseHeader.set(UPSTREAM_STATUS_HEADER, String(info.httpStatus));
+  // An id that is no legal field value is dropped: metadata must never break an answer.
+  if (info.requestId !== undefined && /^[\x21-\x7e]{1,128}$/.test(info.requestId))
+    call.responseHeader.set(UPSTREAM_REQUEST_ID_HEADER, info.requestId);
+}

@@ -1,0 +1,40 @@
+import type {
+  ListOperationsRequest,
+  ListOperationsResponse,
+  Operation,
+} from "../../gen/google/longrunning/operations_pb.ts";
+import type { CallContext } from "../lib/call-context.ts";
+import type { Encoded } from "../lib/encoded.ts";
+
+/**
+ * The upstream's operations API as typed calls: transcode, authenticate, send, retry, decode. Every failure is thrown
+ * as a ConnectError with the exact google.rpc code and details.
+ */
+export interface OperationsApi {
+  get(name: string, call: UpstreamCall): Promise<Encoded<Operation>>;
+  list(request: ListOperationsRequest, call: UpstreamCall): Promise<Encoded<ListOperationsResponse>>;
+  cancel(name: string, call: UpstreamCall): Promise<void>;
+  delete(name: string, call: UpstreamCall): Promise<void>;
+}
+
+/** What an upstream call needs to know of the RPC (or the poll) that it serves. */
+export interface UpstreamCall extends CallContext {
+  /** The caller's own `authorization` header; used in credentials mode `caller` only. */
+  readonly authorization: string | undefined;
+  readonly requestId: string;
+  /**
+   * `false`: one attempt and no more, for callers that have a schedule of their own (polls) or must not send twice (a
+   * cancel that is resolved by a read). Absent: the upstream stage retries as it does by default.
+   */
+  readonly retry?: boolean;
+  /** Told what the upstream said besides its message, for response metadata and logs. */
+  onUpstreamAnswer?(info: UpstreamAnswerInfo): void;
+}
+
+/** Facts of the last HTTP answer to a call. */
+export interface UpstreamAnswerInfo {
+  readonly httpStatus: number;
+  /** The upstream's request id (`x-goog-request-id` or what the API sends), if any. */
+  readonly requestId: string | undefined;
+  readonly attempts: number;
+}

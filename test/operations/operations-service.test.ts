@@ -1,0 +1,112 @@
+import { create } from "@bufbuild/protobuf";
+import { Code, ConnectError } from "@connectrpc/connect";
+import { expect, test } from "vitest";
+import {
+  GetOperationRequestSchema,
+  ListOperationsRequestSchema,
+  ListOperationsResponseSchema,
+  OperationSchema,
+} from "../../gen/google/longrunning/operations_pb.ts";
+import { createOperationsHandlers } from "../../src/operations/operations-service.ts";
+import type { OperationsApi, UpstreamCall } from "../../src/upstream/operations-api.ts";
+import { encode } from "../support/encode.ts";
+import { TestCall } from "../support/test-call.ts";
+
+const NAME = "projects/p/locations/l/datasets/d/operations/1";
+
+test("hands each call to the upstream with the caller's deadline, token and request id", async () => {
+  const upstream = new RecordingUpstream();
+  const handlers = createOperationsHandlers(upstream);
+  const call = new TestCall({ headers: { authorization: "Bearer t" } });
+  await handlers.getOperation!(create(GetOperationRequestSchema, { name: NAME }), call);
+  await handlers.listOperations!(create(ListOperationsRequestSchema, { name: "parent" }), call);
+  await handlers.cancelOperation!(
+    { $typeName: "google.longrunning.CancelOperationRequest", name: NAME },
+    call,
+  );
+  await handlers.deleteOperation!(
+    { $typeName: "google.longrunning.DeleteOperationRequest", name: NAME },
+    call,
+  );
+  expect(upstream.calls.map(([method, name]) => [method, name])).toEqual([
+    ["get", NAME],
+    ["list", "parent"],
+    ["cancel", NAME],
+    ["delete", NAME],
+  ]);
+  for (const [, , upstreamCall] of upstream.calls)
+    expect(upstreamCall).toMatchObject({
+      deadline: call.deadline,
+      authorization: "Bearer t",
+      requestId: "test-request",
+    });
+});
+
+test("tells the caller the upstream's status and request id, on errors too", async () => {
+  const upstream = new RecordingUpstream();
+  const call = new TestCall();
+  upstream.failure = new ConnectError("no such operation", Code.NotFound);
+  await expect(
+    createOperationsHandlers(upstream).getOperation!(create(GetOperationRequestSchema, { name: NAME }), call),
+  ).rejects.toBe(upstream.failure);
+  expect(call.responseHeader.entries).toEqual([
+    ["lro-upstream-status", "404"],
+    ["lro-upstream-request-id", "upstream-1"],
+  ]);
+});
+
+test("drops an upstream request id that would not be a legal field value", async () => {
+  const upstream = new RecordingUpstream();
+  upstream.requestId = "a\r\nset-cookie: x";
+  const call = new TestCall();
+  await createOperationsHandlers(upstream).getOperation!(
+    create(GetOperationRequestSchema, { name: NAME }),
+    call,
+  );
+  expect(call.responseHeader.entries).toEqual([["lro-upstream-status", "200"]]);
+});
+
+test("hands the end of the call to the upstream", async () => {
+  const upstream = new RecordingUpstream();
+  const call = new TestCall();
+  await createOperationsHandlers(upstream).getOperation!(
+    create(GetOperationRequestSchema, { name: NAME }),
+    call,
+  );
+  let heard: ConnectError | undefined;
+  upstream.calls[0]![2].onEnd((why) => {
+    heard = why;
+  });
+  call.end();
+  expect(heard?.code).toBe(Code.Canceled);
+  expect(upstream.calls[0]![2].ended).toBe(heard);
+});
+
+/** An upstream that answers at once and remembers what it was asked. */
+class RecordingUpstream implements OperationsApi {
+  readonly calls: [method: string, name: string, call: UpstreamCall][] = [];
+  failure: ConnectError | undefined;
+  requestId = "upstream-1";
+
+  async get(name: string, call: UpstreamCall) {
+    this.record("get", name, call);
+    return encode(OperationSchema, create(OperationSchema, { name }));
+  }
+  async list(request: { name: string }, call: UpstreamCall) {
+    this.record("list", request.name, call);
+    return encode(ListOperationsResponseSchema, create(ListOperationsResponseSchema, {}));
+  }
+  async cancel(name: string, call: UpstreamCall) {
+    this.record("cancel", name, call);
+  }
+  async delete(name: string, call: UpstreamCall) {
+    this.record("delete", name, call);
+  }
+
+  private record(method: string, name: string, call: UpstreamCall) {
+    this.calls.push([method, name, call]);
+    const httpStatus = this.failure ? 404 : 200;
+    call.onUpstreamAnswer?.({ httpStatus, requestId: this.requestId, attempts: 1 });
+    if (this.failure) throw this.failure;
+  }
+}
