@@ -31,6 +31,7 @@ const ISOLATED: Record<string, readonly string[]> = {
 
 /** Imports upward that are types of a shared seam; nothing of them exists at run time. */
 const TYPE_SEAMS: Record<string, readonly string[]> = {
+  rpc: ["listen"],
   services: ["rpc"],
   operations: ["rpc"],
   waiting: ["rpc"],

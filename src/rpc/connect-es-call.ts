@@ -1,0 +1,68 @@
+import type { DescMethod } from "@bufbuild/protobuf";
+import { ConnectError, createContextKey, type HandlerContext } from "@connectrpc/connect";
+import type { Call, ProtocolName } from "./call.ts";
+import { Metadata } from "./metadata.ts";
+
+/** Where the adapter leaves {@link Call.peer}. */
+export const peerKey = createContextKey("", { description: "address of the TCP peer" });
+
+/** A {@link Call} over the context that connect-es hands to its implementations. */
+export class ContextCall implements Call {
+  readonly method: DescMethod;
+  readonly protocol: ProtocolName;
+  readonly peer: string;
+  readonly requestId: string;
+  readonly deadline: number;
+  readonly responseHeader = new Metadata();
+  readonly responseTrailer = new Metadata();
+  readonly #context: HandlerContext;
+  #whenEnded: Promise<never> | undefined;
+
+  constructor(context: HandlerContext) {
+    this.#context = context;
+    this.peer = context.values.get(peerKey);
+    this.method = context.method;
+    this.protocol = context.protocolName as ProtocolName;
+    this.requestId = context.requestHeader.get("x-request-id") ?? crypto.randomUUID();
+    this.deadline = performance.now() + (context.timeoutMs() ?? Number.POSITIVE_INFINITY);
+  }
+
+  get signal(): AbortSignal {
+    return this.#context.signal;
+  }
+
+  get ended(): ConnectError | undefined {
+    const reason: unknown = this.signal.aborted ? this.signal.reason : undefined;
+    return reason instanceof ConnectError ? reason : undefined;
+  }
+
+  header(name: string): string | undefined {
+    return this.#context.requestHeader.get(name) ?? undefined;
+  }
+
+  onEnd(listener: (why: ConnectError) => void): () => void {
+    const tell = () => {
+      if (this.ended) listener(this.ended);
+    };
+    if (this.signal.aborted) {
+      tell();
+      return () => {};
+    }
+    this.signal.addEventListener("abort", tell, { once: true });
+    return () => this.signal.removeEventListener("abort", tell);
+  }
+
+  /** Rejects when nobody waits for the answer any more; never resolves. */
+  whenEnded(): Promise<never> {
+    this.#whenEnded ??= new Promise((_, reject) => {
+      this.onEnd(reject);
+    });
+    return this.#whenEnded;
+  }
+
+  /** Copies what the handler has set to where connect-es reads it. */
+  handOverMetadata(): void {
+    for (const [name, value] of this.responseHeader.entries) this.#context.responseHeader.set(name, value);
+    for (const [name, value] of this.responseTrailer.entries) this.#context.responseTrailer.set(name, value);
+  }
+}
