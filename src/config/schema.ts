@@ -1,0 +1,112 @@
+import { z } from "zod";
+import {
+  address,
+  duration,
+  integer,
+  oneOf,
+  optionalFile,
+  optionalOneOf,
+  optionalOrigin,
+  optionalRate,
+  origins,
+  toggle,
+  word,
+} from "./settings.ts";
+
+/**
+ * Every setting: its key, its type, its default and why. The loader, the environment variables, the flags of `serve`,
+ * `docs/configuration.md` and `docs/configuration.schema.json` are all made from this.
+ */
+export const configSchema = z.strictObject({
+  listen: address({
+    default: "127.0.0.1:8080",
+    doc: "Where to listen for all protocols. Port 0 takes a free one. An address that other machines can reach is refused while callers are not authenticated, unless `allow_unauthenticated` is true.",
+  }),
+  allow_unauthenticated: toggle({
+    default: false,
+    doc: "Allows a `listen` address that other machines can reach although callers are not authenticated: whoever reaches the port acts with the gateway's own credentials (`upstream.credentials: adc`). Set it when something in front authenticates callers.",
+  }),
+  upstream: section({
+    endpoint: optionalOrigin({
+      example: "https://healthcare.googleapis.com",
+      doc: "Origin of the REST API. Without it the gateway runs on an embedded emulator with made-up operations, and says so.",
+    }),
+    api_version: word({
+      default: "v1beta1",
+      pattern: /^v[0-9]+[a-z0-9]*$/,
+      allowed: "a version, for example v1 or v1beta1",
+      doc: "Version of the API, the first segment of its paths: `v1beta1` or `v1`; another one when `upstream.rules` has bindings for it.",
+    }),
+    credentials: optionalOneOf(["adc", "caller", "none"], {
+      doc: "`adc`: the gateway's own Google credentials (Application Default Credentials). `caller`: forward the caller's `authorization` header and hold no credentials. `none`: send none. Default: `adc` with an `upstream.endpoint`, `none` with the embedded emulator.",
+    }),
+    rules: optionalFile({
+      doc: "File with the HTTP rules (`google.api.Service`, `http.rules`) of another API with operations. Without it the rules of Cloud Healthcare that ship with the gateway are used.",
+    }),
+  }),
+  waiting: section({
+    max_wait: duration({
+      default: "1h",
+      min: "1s",
+      max: "24h",
+      doc: "How long WaitOperation waits at most, when neither its `timeout` nor the deadline says less.",
+    }),
+    heartbeat: duration({
+      default: "10s",
+      min: "100ms",
+      max: "1h",
+      doc: "A watch stream that had nothing to say for this long sends a heartbeat, so that proxies keep it open.",
+    }),
+    max_stream_age: duration({
+      default: "30m",
+      min: "1s",
+      max: "24h",
+      doc: "Watch streams end with UNAVAILABLE and RetryInfo at about this age (jittered), so that reattached ones spread over all replicas.",
+    }),
+    reauthorize_interval: duration({
+      default: "1m",
+      min: "1s",
+      max: "1h",
+      doc: "How often the right of a waiting caller is checked again; also the longest time that a finished operation is answered from memory.",
+    }),
+    reads_per_second: optionalRate({
+      max: 100_000,
+      doc: "Read budget for each project and region, shared by all watches. Without it the budget is learnt from the upstream's answers.",
+    }),
+    list_threshold: integer({
+      default: 20,
+      min: 2,
+      max: 1_000_000,
+      doc: "From this many watched operations of one dataset on, list sweeps replace single reads.",
+    }),
+    max_watches: integer({
+      default: 20_000,
+      min: 1,
+      max: 10_000_000,
+      doc: "Waits and watches at one time; more are refused with RESOURCE_EXHAUSTED.",
+    }),
+    max_watches_per_caller: integer({
+      default: 20_000,
+      min: 1,
+      max: 10_000_000,
+      doc: "Waits and watches of one caller at one time; more are refused with RESOURCE_EXHAUSTED.",
+    }),
+  }),
+  cors: section({
+    allowed_origins: origins({
+      doc: "Origins of web pages that may call the gateway from a browser. Each is listed; there is no wildcard. In a variable or flag they are separated by commas.",
+    }),
+  }),
+  log: section({
+    level: oneOf(["debug", "info", "warn", "error", "silent"], {
+      default: "info",
+      doc: "The least severe log lines that are written (JSON, to stderr).",
+    }),
+  }),
+});
+
+/** A section is there even if the file does not mention it; unknown keys in it are refused. */
+function section<T extends z.core.$ZodLooseShape>(shape: T) {
+  // Every key of a section has a default or may be absent, so the empty section is complete input.
+  return z.strictObject(shape).prefault({} as never);
+}
