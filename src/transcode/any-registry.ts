@@ -1,0 +1,1 @@
+export { registry } from "../lib/any-registry.ts";
