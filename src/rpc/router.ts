@@ -1,4 +1,5 @@
 import type { Registry } from "@bufbuild/protobuf";
+import type { ConnectRouter } from "@connectrpc/connect";
 import type { App } from "../listen/transport.ts";
 import { isAuthority } from "./authority.ts";
 import { connectEsRoutes } from "./connect-es.ts";
@@ -10,6 +11,8 @@ export interface RouterOptions {
   readonly registry: Registry;
   /** Largest request message after inflation, in bytes. Default {@link REQUEST_MESSAGE_BYTES}. */
   readonly requestMessageBytes?: number;
+  /** Registers methods as connect-es implementations: the way for client streams and bidirectional streams. */
+  readonly routes?: (router: ConnectRouter) => void;
 }
 
 /** Largest request message: the requests of this API are a name and a few fields, and 16 KiB hold any of them. */
@@ -20,6 +23,7 @@ export function createRouter(services: readonly ServiceDefinition[], options: Ro
   const routes = connectEsRoutes(services, {
     registry: options.registry,
     requestMessageBytes: options.requestMessageBytes ?? REQUEST_MESSAGE_BYTES,
+    ...(options.routes && { routes: options.routes }),
   });
   return (call) => {
     const query = call.target.indexOf("?");
