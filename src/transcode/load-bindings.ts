@@ -1,0 +1,30 @@
+import { readFileSync } from "node:fs";
+import { fileURLToPath } from "node:url";
+import type { UpstreamConfig } from "../config/config.ts";
+import { type Bindings, compileBindings } from "./bindings.ts";
+import { parseHttpRules } from "./http-rules.ts";
+import type { RulesResult } from "./rule-problem.ts";
+
+/** The rules that ship with the gateway. */
+export const HEALTHCARE_RULES = fileURLToPath(new URL("./rules/healthcare.yaml", import.meta.url));
+
+/**
+ * Reads, checks and compiles the rules that the configuration asks for: its file, or the Healthcare rules. For start
+ * only, hence synchronous. A file that cannot be read is a problem like any other.
+ */
+export function loadBindings(config: Pick<UpstreamConfig, "rules" | "apiVersion">): RulesResult<Bindings> {
+  const file = config.rules ?? HEALTHCARE_RULES;
+  let text: string;
+  try {
+    text = readFileSync(file, "utf8");
+  } catch (error) {
+    const reason = `cannot be read: ${error instanceof Error ? error.message : String(error)}`;
+    const allowed = "a file of google.api.Service http.rules";
+    return {
+      ok: false,
+      problems: [{ source: file, line: undefined, path: "", selector: undefined, reason, allowed }],
+    };
+  }
+  const rules = parseHttpRules(text, file);
+  return rules.ok ? compileBindings(rules.value, config.apiVersion) : rules;
+}
