@@ -26,6 +26,38 @@ export interface UpstreamConfig {
   readonly credentials: "adc" | "caller" | "none";
   /** Path of a file with `google.api.Service` `http.rules`; absent: the Healthcare rules that ship with the gateway. */
   readonly rules: string | undefined;
+  /** OAuth scope of the gateway's own credentials: `cloud-healthcare` (default), `cloud-platform`, or a scope's URL. */
+  readonly scope?: string | undefined;
+  /** Project whose quota and bill the calls count on (`x-goog-user-project`); over what the credentials say. */
+  readonly quotaProject?: string | undefined;
+  /** Google Cloud universe of endpoint and credentials. Default `googleapis.com`. */
+  readonly universeDomain?: string | undefined;
+  /** Whether the API's public host is exchanged for its mTLS host. Default `auto`: with a client certificate. */
+  readonly mtlsEndpoint?: "auto" | "always" | "never" | undefined;
+  /** PEM files with the client's certificate chain and its key, for mTLS; both or none. */
+  readonly clientCertificate?: string | undefined;
+  readonly clientKey?: string | undefined;
+  /** PEM file with the certificate authorities to trust for the endpoint; absent: those that ship with Node. */
+  readonly ca?: string | undefined;
+  /** Connections at most, one request on each at a time. Default 64. */
+  readonly connections?: number | undefined;
+  /** Milliseconds for TCP and TLS; for the head of an answer; between pieces of its body; for one request in all. */
+  readonly connectTimeout?: number | undefined;
+  readonly headersTimeout?: number | undefined;
+  readonly bodyTimeout?: number | undefined;
+  readonly requestTimeout?: number | undefined;
+  /** Bytes of an answer at most, inflated. Default 32 MiB. */
+  readonly maxResponseBytes?: number | undefined;
+  /** The proxy variables of the environment (`HTTPS_PROXY`, `HTTP_PROXY`, `NO_PROXY`). */
+  readonly proxy?: ProxyConfig | undefined;
+}
+
+/** Proxies on the way to the upstream. Empty is the same as absent. */
+export interface ProxyConfig {
+  readonly httpsProxy?: string | undefined;
+  readonly httpProxy?: string | undefined;
+  /** Hosts that are reached without the proxy: names, suffixes with a leading dot, `host:port`, `*`; comma-separated. */
+  readonly noProxy?: string | undefined;
 }
 
 /** Waiting and watching. Times are in milliseconds. */

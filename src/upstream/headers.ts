@@ -4,8 +4,6 @@ import type { RestRequest } from "../lib/rest.ts";
 export interface HeaderFacts {
   /** Version of the gateway, e.g. `0.1.0`. */
   readonly version: string;
-  /** Complete `authorization` value, or none. */
-  readonly authorization: string | undefined;
   /** Value of `x-goog-user-project`, or none. */
   readonly quotaProject: string | undefined;
 }
@@ -32,17 +30,25 @@ export function outboundHeaders(facts: HeaderFacts): OutboundHeaders {
     // Google's front ends compress only for clients that name gzip here too.
     "user-agent",
     `lro-gateway/${facts.version} (gzip)`,
-    // https://google.aip.dev/client-libraries/4110 and the client libraries: tokens of who calls, ours only.
+    // Tokens of who calls, as the client libraries send them; ours only.
     "x-goog-api-client",
     `gl-node/${process.versions.node} lro-gateway/${facts.version}`,
   ];
-  if (facts.authorization !== undefined) common.push("authorization", facts.authorization);
   if (facts.quotaProject !== undefined) common.push("x-goog-user-project", facts.quotaProject);
   return {
     // Answers to reads may be pages of a hundred KiB; those to writes are `{}`.
     read: [...common, "accept-encoding", "gzip"],
     write: common,
     writeWithBody: [...common, "content-type", "application/json"],
+  };
+}
+
+/** The same headers with an `authorization`. */
+export function withAuthorization(headers: OutboundHeaders, authorization: string): OutboundHeaders {
+  return {
+    read: [...headers.read, "authorization", authorization],
+    write: [...headers.write, "authorization", authorization],
+    writeWithBody: [...headers.writeWithBody, "authorization", authorization],
   };
 }
 

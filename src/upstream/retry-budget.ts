@@ -43,13 +43,18 @@ export class RetryBudget {
     this.requestSum++;
   }
 
-  /** Takes one further request out of the budget; `false` when it is spent. @param nowMs monotonic */
-  tryRetry(nowMs: number): boolean {
+  /**
+   * Takes further requests out of the budget; `false` when it does not hold that many.
+   *
+   * @param nowMs monotonic
+   * @param cost how many requests the retry makes
+   */
+  tryRetry(nowMs: number, cost = 1): boolean {
     const slot = this.advance(nowMs);
     const allowed = Math.max(this.limits.floor, Math.floor(this.requestSum * this.limits.ratio));
-    if (this.retrySum >= allowed) return false;
-    this.retries[slot] = (this.retries[slot] ?? 0) + 1;
-    this.retrySum++;
+    if (this.retrySum + cost > allowed) return false;
+    this.retries[slot] = (this.retries[slot] ?? 0) + cost;
+    this.retrySum += cost;
     return true;
   }
 

@@ -1,16 +1,32 @@
 import { Code, ConnectError } from "@connectrpc/connect";
-import type { CallContext } from "../../src/lib/call-context.ts";
+import { type Clock, systemClock } from "../../src/lib/clock.ts";
+import type { UpstreamAnswerInfo, UpstreamCall } from "../../src/upstream/operations-api.ts";
 
-/** A call in real time that ends when the test says so, or at its deadline. */
-export class OpenCall implements CallContext {
+export interface OpenCallOptions {
+  /** Milliseconds on the clock; absent: no deadline. */
+  readonly timeoutMs?: number;
+  readonly clock?: Clock;
+  readonly authorization?: string;
+  readonly retry?: boolean;
+}
+
+/** A call that ends when the test says so, or at its deadline, and remembers what it was told. */
+export class OpenCall implements UpstreamCall {
   readonly deadline: number;
+  readonly authorization: string | undefined;
+  readonly requestId = "test-request";
+  readonly retry: boolean;
+  readonly answers: UpstreamAnswerInfo[] = [];
   ended: ConnectError | undefined;
   readonly listeners = new Set<(why: ConnectError) => void>();
 
-  constructor(timeoutMs?: number) {
-    this.deadline = timeoutMs === undefined ? Number.POSITIVE_INFINITY : performance.now() + timeoutMs;
+  constructor(options: OpenCallOptions = {}) {
+    const { timeoutMs, clock = systemClock } = options;
+    this.authorization = options.authorization;
+    this.retry = options.retry ?? true;
+    this.deadline = timeoutMs === undefined ? Number.POSITIVE_INFINITY : clock.monotonic() + timeoutMs;
     if (timeoutMs !== undefined)
-      setTimeout(() => this.end(new ConnectError("deadline", Code.DeadlineExceeded)), timeoutMs).unref();
+      clock.setTimer(timeoutMs, () => this.end(new ConnectError("deadline", Code.DeadlineExceeded)));
   }
 
   end(why = new ConnectError("gone", Code.Canceled)): void {
@@ -27,5 +43,9 @@ export class OpenCall implements CallContext {
     }
     this.listeners.add(listener);
     return () => this.listeners.delete(listener);
+  }
+
+  onUpstreamAnswer(info: UpstreamAnswerInfo): void {
+    this.answers.push(info);
   }
 }

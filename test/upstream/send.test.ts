@@ -250,7 +250,7 @@ test("ends a dripping answer at the caller's deadline, and the connection with i
     reply.drip("x".repeat(1000), 20);
   });
   const start = performance.now();
-  expect(await outcome(sender.send(GET, HEADERS, new OpenCall(200)))).toBe("ended: 4");
+  expect(await outcome(sender.send(GET, HEADERS, new OpenCall({ timeoutMs: 200 })))).toBe("ended: 4");
   expect(performance.now() - start).toBeLessThan(400);
   await until(() => server.open === 0);
 });
