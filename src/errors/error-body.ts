@@ -1,5 +1,5 @@
 import type { JsonValue } from "@bufbuild/protobuf";
-import { type JsonDocument, type JsonObject, readJsonPrefix } from "../lib/json-document.ts";
+import { isObject, type JsonDocument, type JsonObject, readJsonPrefix } from "../lib/json-document.ts";
 import { redact } from "./redact.ts";
 
 /** An error body, told apart by shape; nothing in it is believed yet. */
@@ -58,8 +58,4 @@ function hasError(item: JsonValue): boolean {
 
 function isNumber(json: JsonValue | undefined): boolean {
   return typeof json === "number" || (typeof json === "string" && /^[0-9]{1,3}$/.test(json));
-}
-
-function isObject(json: JsonValue | undefined): json is JsonObject {
-  return typeof json === "object" && json !== null && !Array.isArray(json);
 }

@@ -7,7 +7,7 @@ import {
   RequestInfoSchema,
   RetryInfoSchema,
 } from "../../gen/google/rpc/error_details_pb.ts";
-import { structFromTyped, type TypedMessage, typedFromJson } from "../lib/any-json.ts";
+import { readTyped, structOf, type TypedReading } from "../lib/any-json.ts";
 import type { JsonDocument, JsonObject } from "../lib/json-document.ts";
 import type { RestResponse } from "../lib/rest.ts";
 import { type ErrorBody, readErrorBody } from "./error-body.ts";
@@ -106,7 +106,7 @@ function oauthVerdict(
   context: UpstreamErrorContext,
 ): Verdict {
   const message = [error, description].filter((part) => part !== "").join(": ");
-  if (!OAUTH_ERROR.test(error)) return verdict(fromHttp, message, response);
+  if (!OAUTH_ERRORS.has(error) && !TEMPORARY.has(error)) return verdict(fromHttp, message, response);
   const temporary = response.status >= 500 || TEMPORARY.has(error);
   if (temporary && context.credentials === "adc")
     return { code: Code.Unavailable, reason: "CREDENTIALS_UNAVAILABLE", message, layer: "credentials" };
@@ -116,8 +116,23 @@ function oauthVerdict(
   return { ...verdict(Code.Unauthenticated, message, response), layer: "credentials" };
 }
 
-/** RFC 6749 §5.2, RFC 6750 §3.1, RFC 8628 §3.5 and Google's additions all look like this; a sentence does not. */
-const OAUTH_ERROR = /^[a-z]+(?:_[a-z]+)+$/;
+/** What token endpoints say of credentials (RFC 6749 §5.2, RFC 6750 §3.1, RFC 8693, and Google's own). */
+const OAUTH_ERRORS: ReadonlySet<string> = new Set([
+  "invalid_request",
+  "invalid_client",
+  "invalid_grant",
+  "invalid_scope",
+  "invalid_target",
+  "invalid_token",
+  "unauthorized_client",
+  "unsupported_grant_type",
+  "access_denied",
+  "expired_token",
+  "admin_policy_enforced",
+  "deleted_client",
+  "disabled_client",
+  "org_internal",
+]);
 
 const TEMPORARY: ReadonlySet<string> = new Set([
   "temporarily_unavailable",
@@ -164,11 +179,11 @@ function refusedCredentials(found: Verdict, response: RestResponse, context: Ups
 }
 
 /** Every detail of the body on its own; legacy `errors` too, which have no type. */
-function details(body: ErrorBody): TypedMessage[] {
+function details(body: ErrorBody): TypedReading[] {
   if (body.shape !== "google" && body.shape !== "status") return [];
   const { error, document } = body;
   return [...list(error["details"], document), ...list(error["errors"], document)]
-    .map((item) => typedFromJson(item, document))
+    .map((item) => readTyped(item, document))
     .filter((detail) => detail !== undefined);
 }
 
@@ -216,7 +231,7 @@ function addErrorInfo(
       if (!("desc" in detail) || !isErrorInfo(detail.value)) continue;
       metadata["upstreamReason"] ??= detail.value.reason;
       metadata["upstreamDomain"] ??= detail.value.domain;
-      error.details[at] = { desc: StructSchema, value: structFromTyped(ErrorInfoSchema, detail.value) };
+      error.details[at] = { desc: StructSchema, value: structOf(ErrorInfoSchema, detail.value) };
     }
   }
   error.details.push({ desc: ErrorInfoSchema, value: errorInfo(verdict.reason, metadata) });

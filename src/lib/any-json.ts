@@ -1,12 +1,18 @@
 import type { DescField, DescMessage, JsonValue, Message, MessageShape } from "@bufbuild/protobuf";
-import { create, fromJson, ScalarType, toBinary, toJson } from "@bufbuild/protobuf";
+import { create, fromJson, toBinary, toJson } from "@bufbuild/protobuf";
 import { reflect } from "@bufbuild/protobuf/reflect";
-import type { Any, Struct } from "@bufbuild/protobuf/wkt";
-import { AnySchema, hasCustomJsonRepresentation, StructSchema, ValueSchema } from "@bufbuild/protobuf/wkt";
+import {
+  type Any,
+  AnySchema,
+  hasCustomJsonRepresentation,
+  type Struct,
+  StructSchema,
+  ValueSchema,
+} from "@bufbuild/protobuf/wkt";
 import { registry } from "./any-registry.ts";
-import type { JsonDocument, JsonObject } from "./json-document.ts";
-import { setOwn } from "./json-document.ts";
-import { setUnknownFields } from "./unknown-fields.ts";
+import { isObject, type JsonDocument, type JsonObject, setOwn } from "./json-document.ts";
+import { isExact } from "./proto-json.ts";
+import { setUnknownFields, UNKNOWN_FIELDS_NAME, UNKNOWN_FIELDS_NUMBER } from "./unknown-fields.ts";
 
 /**
  * JSON nested deeper than this inside an Any stands as a string that holds the JSON text. Each level of a Struct is
@@ -14,119 +20,147 @@ import { setUnknownFields } from "./unknown-fields.ts";
  */
 export const ANY_MAX_DEPTH = 25;
 
-/** A message with its type, as both Any and error details need it. */
-export interface TypedMessage {
+/** A message, and the JSON in which callers see it. */
+export interface Reading<T extends Message = Message, J extends JsonValue = JsonValue> {
+  readonly message: T;
+  /** ProtoJSON, with the members that the type has no field for in their old place. */
+  readonly json: J;
+}
+
+/** A {@link Reading} with its type, as both Any and error details need it. */
+export interface TypedReading extends Reading {
   readonly typeUrl: string;
   readonly desc: DescMessage;
-  readonly message: Message;
 }
 
 const TYPE_URL_PREFIX = "type.googleapis.com/";
 
 /**
- * Turns the JSON that stands where an Any is expected into a message, whatever it is; it never throws.
+ * Reads the JSON that stands where an Any is expected, whatever it is; never throws.
  *
  * - An object with a registered `@type` becomes that type. What the type cannot hold (a field that is newer than this
  *   gateway, a value of another type) is kept beside it, see {@link setUnknownFields}.
- * - Any other object becomes a google.protobuf.Struct of all its keys, `@type` included.
+ * - Any other object becomes a google.protobuf.Struct of all its members, `@type` included.
  * - A scalar or an array becomes a google.protobuf.Value.
- * - An empty object is the empty Any, as ProtoJSON has it: `undefined`.
+ * - `{}` is the empty Any, as ProtoJSON has it: `undefined`.
+ *
+ * `depth` is how deep `json` lies inside the outermost Any, which is 1.
  */
-export function typedFromJson(json: JsonValue, document: JsonDocument, depth = 1): TypedMessage | undefined {
+export function readTyped(json: JsonValue, document: JsonDocument, depth = 1): TypedReading | undefined {
   if (!isObject(json) || depth > ANY_MAX_DEPTH) return wrapped(ValueSchema, json, document, depth);
   if (Object.keys(json).length === 0) return undefined;
   const typeUrl = json["@type"];
   const slash = typeof typeUrl === "string" ? typeUrl.lastIndexOf("/") : -1;
-  const desc =
-    typeof typeUrl === "string" && slash >= 0 ? registry.getMessage(typeUrl.slice(slash + 1)) : undefined;
-  if (typeof typeUrl !== "string" || desc === undefined) return wrapped(StructSchema, json, document, depth);
-  const message = knownFromJson(desc, json, document, depth);
-  return message ? { typeUrl, desc, message } : wrapped(StructSchema, json, document, depth);
+  if (typeof typeUrl !== "string" || slash < 0) return wrapped(StructSchema, json, document, depth);
+  const desc = registry.getMessage(typeUrl.slice(slash + 1));
+  const known = desc && readKnown(desc, json, document, depth);
+  return desc && known ? { typeUrl, desc, ...known } : wrapped(StructSchema, json, document, depth);
 }
 
-/** As {@link typedFromJson}, packed. */
-export function anyFromJson(json: JsonValue, document: JsonDocument, depth = 1): Any {
-  const typed = typedFromJson(json, document, depth);
-  return typed
-    ? create(AnySchema, { typeUrl: typed.typeUrl, value: toBinary(typed.desc, typed.message) })
-    : create(AnySchema);
+/** As {@link readTyped}, packed. */
+export function readAny(json: JsonValue, document: JsonDocument, depth = 1): Reading<Any> {
+  const typed = readTyped(json, document, depth);
+  if (!typed) return { message: create(AnySchema), json: {} };
+  const { typeUrl, desc, message } = typed;
+  const inner =
+    isObject(typed.json) && !hasCustomJsonRepresentation(desc) ? typed.json : { value: typed.json };
+  return {
+    message: create(AnySchema, { typeUrl, value: toBinary(desc, message) }),
+    json: { "@type": typeUrl, ...inner },
+  };
+}
+
+/**
+ * Reads a message and keeps what its descriptor cannot hold (see {@link setUnknownFields}). Unlike `fromJson` it never
+ * throws, and no field is lost because of another one.
+ */
+export function readMessage<Desc extends DescMessage>(
+  desc: Desc,
+  json: JsonObject,
+  document: JsonDocument,
+  depth: number,
+): Reading<MessageShape<Desc>, JsonObject> {
+  const message = create(desc);
+  const view: JsonObject = {};
+  const newer: JsonObject = {};
+  const unfit: JsonObject = {};
+  const taken = new Set<unknown>();
+  for (const [key, value] of Object.entries(json)) {
+    const field = desc.fields.find((known) => known.jsonName === key || known.name === key);
+    const slot = field?.oneof ?? field;
+    if (field === undefined) setOwn(newer, key, limitDepth(value, document, depth + 1));
+    else if (value === null && field.message?.typeName !== ValueSchema.typeName) continue;
+    // A second name of the same field, a second member of a oneof, a value of another type.
+    else if (taken.has(slot) || !readField(desc, message, view, field, value, document, depth))
+      setOwn(unfit, key, limitDepth(value, document, depth + 1));
+    else taken.add(slot);
+  }
+  const unknown = { ...newer, ...unfit };
+  if (Object.keys(unknown).length > 0) setUnknownFields(desc, message, unknown);
+  // What is newer keeps its place. What is unfit must leave it, or strict readers would refuse the whole answer.
+  const moved = Object.keys(unfit).length > 0 ? { [UNKNOWN_FIELDS_NAME]: unfit } : {};
+  return { message, json: { ...view, ...newer, ...moved } };
 }
 
 /** The message as the Struct that stands for it where its own type cannot: all its fields, and its `@type`. */
-export function structFromTyped<Desc extends DescMessage>(desc: Desc, message: MessageShape<Desc>): Struct {
+export function structOf<Desc extends DescMessage>(desc: Desc, message: MessageShape<Desc>): Struct {
   const json = toJson(desc, message, { registry });
   const fields = isObject(json) ? json : { value: json };
   return fromJson(StructSchema, { "@type": TYPE_URL_PREFIX + desc.typeName, ...fields });
 }
 
-/**
- * Reads a message and keeps what its descriptor cannot hold (see {@link setUnknownFields}); unlike `fromJson` it
- * never throws, and no field is lost because of another one.
- */
-export function messageFromJson<Desc extends DescMessage>(
-  desc: Desc,
-  json: JsonObject,
-  document: JsonDocument,
-  depth: number,
-): MessageShape<Desc> {
-  const message = create(desc);
-  const rest: JsonObject = {};
-  const taken = new Set<unknown>();
-  for (const [key, value] of Object.entries(json)) {
-    const field = desc.fields.find((known) => known.jsonName === key || known.name === key);
-    if (value === null && field?.message?.typeName !== ValueSchema.typeName && field !== undefined) continue;
-    // A second name of the same field, or a second member of a oneof.
-    const slot = field?.oneof ?? field;
-    if (field === undefined || taken.has(slot) || !setField(message, desc, field, value, document, depth))
-      setOwn(rest, key, limitDepth(value, document, depth + 1));
-    else taken.add(slot);
-  }
-  if (Object.keys(rest).length > 0) setUnknownFields(desc, message, fromJson(StructSchema, rest));
-  return message;
-}
-
-/** The registered type, or `undefined` where its JSON form has no place for what was sent. */
-function knownFromJson(
+/** A registered type; `undefined` where its JSON form is its own and has no place for what was sent. */
+function readKnown(
   desc: DescMessage,
   json: JsonObject,
   document: JsonDocument,
   depth: number,
-): Message | undefined {
-  const { "@type": _, ...fields } = json;
-  if (!hasCustomJsonRepresentation(desc)) return messageFromJson(desc, fields, document, depth);
-  const value = fields["value"];
-  if (value === undefined || Object.keys(fields).length !== 1) return undefined;
-  if (desc.typeName === AnySchema.typeName) return anyFromJson(value, document, depth + 1);
-  return customFromJson(desc, limitDepth(value, document, depth + 1));
+): Reading | undefined {
+  const { "@type": _, ...members } = json;
+  if (!hasCustomJsonRepresentation(desc)) return readMessage(desc, members, document, depth);
+  const value = members["value"];
+  if (value === undefined || Object.keys(members).length !== 1) return undefined;
+  if (desc.typeName === AnySchema.typeName) return readAny(value, document, depth + 1);
+  const limited = limitDepth(value, document, depth + 1);
+  const message = isExact(desc, limited) ? tryFromJson(desc, limited) : undefined;
+  return message && { message, json: toJson(desc, message, { registry }) };
 }
 
-function setField(
+/** Sets a field in `message` and `view`; `false`, with both unchanged, when its value is of another type. */
+function readField(
+  desc: DescMessage,
   message: Message,
-  desc: DescMessage,
+  view: JsonObject,
   field: DescField,
   value: JsonValue,
   document: JsonDocument,
   depth: number,
 ): boolean {
+  if (field.number === UNKNOWN_FIELDS_NUMBER) return false;
   const inner = field.fieldKind === "message" || field.fieldKind === "list" ? field.message : undefined;
   const read = inner && messageReader(inner, document, depth);
   if (!read) {
-    if (!accepts(field, value)) return false;
-    const part = tryFromJson(desc, { [field.jsonName]: limitDepth(value, document, depth + 1) });
+    const limited = limitDepth(value, document, depth + 1);
+    const part = isExact(field, limited) ? tryFromJson(desc, { [field.jsonName]: limited }) : undefined;
     if (!part) return false;
     reflect(desc, message).set(field, reflect(desc, part).get(field));
+    view[field.jsonName] = canonical(desc, part, field.jsonName);
     return true;
   }
-  if (field.fieldKind !== "list") {
-    const child = read(value, depth + 1);
-    if (child) reflect(desc, message).set(field, reflect(inner, child));
-    return child !== undefined;
-  }
-  if (!Array.isArray(value)) return false;
-  const items = value.map((item) => read(item, depth + 2));
+  const values = field.fieldKind === "list" ? value : [value];
+  if (!Array.isArray(values)) return false;
+  const items = values.map((item) => read(item, depth + (field.fieldKind === "list" ? 2 : 1)));
   if (!items.every((item) => item !== undefined)) return false;
-  const list = reflect(desc, message).get(field);
-  for (const item of items) list.add(reflect(inner, item));
+  if (field.fieldKind === "list") {
+    const list = reflect(desc, message).get(field);
+    for (const item of items) list.add(reflect(inner, item.message));
+    view[field.jsonName] = items.map((item) => item.json);
+    return true;
+  }
+  for (const item of items) {
+    reflect(desc, message).set(field, reflect(inner, item.message));
+    view[field.jsonName] = item.json;
+  }
   return true;
 }
 
@@ -135,39 +169,10 @@ function messageReader(
   desc: DescMessage,
   document: JsonDocument,
   depth: number,
-): ((json: JsonValue, depth: number) => Message | undefined) | undefined {
-  if (desc.typeName === AnySchema.typeName) return (json, at) => anyFromJson(json, document, at);
+): ((json: JsonValue, depth: number) => Reading | undefined) | undefined {
+  if (desc.typeName === AnySchema.typeName) return (json, at) => readAny(json, document, at);
   if (hasCustomJsonRepresentation(desc) || depth > ANY_MAX_DEPTH) return undefined;
-  return (json, at) => (isObject(json) ? messageFromJson(desc, json, document, at) : undefined);
-}
-
-/** Closes the gaps where `fromJson` takes more than the ProtoJSON specification allows, and would change the value. */
-function accepts(field: DescField, value: JsonValue): boolean {
-  const desc = field.message;
-  if (desc) return !hasCustomJsonRepresentation(desc) || customFits(desc, value);
-  const is64 =
-    field.scalar === ScalarType.INT64 ||
-    field.scalar === ScalarType.UINT64 ||
-    field.scalar === ScalarType.SINT64 ||
-    field.scalar === ScalarType.FIXED64 ||
-    field.scalar === ScalarType.SFIXED64;
-  return !is64 || typeof value !== "string" || /^-?[0-9]+$/.test(value);
-}
-
-function customFits(desc: DescMessage, value: JsonValue): boolean {
-  if (desc.typeName === "google.protobuf.Duration")
-    return typeof value === "string" && /^-?[0-9]{1,12}(?:\.[0-9]{1,9})?s$/.test(value);
-  return desc.typeName !== "google.protobuf.Timestamp" || (typeof value === "string" && isCalendarDay(value));
-}
-
-/** `fromJson` takes 30 February for 1 March. */
-function isCalendarDay(timestamp: string): boolean {
-  const [year, month, day] = timestamp.slice(0, 10).split("-").map(Number);
-  return new Date(Date.UTC(year ?? 0, (month ?? 0) - 1, day)).getUTCDate() === day;
-}
-
-function customFromJson(desc: DescMessage, value: JsonValue): Message | undefined {
-  return customFits(desc, value) ? tryFromJson(desc, value) : undefined;
+  return (json, at) => (isObject(json) ? readMessage(desc, json, document, at) : undefined);
 }
 
 function tryFromJson(desc: DescMessage, json: JsonValue): Message | undefined {
@@ -178,14 +183,20 @@ function tryFromJson(desc: DescMessage, json: JsonValue): Message | undefined {
   }
 }
 
+/** The value of the one field that `part` has, in canonical JSON, also where it is the default. */
+function canonical(desc: DescMessage, part: Message, name: string): JsonValue {
+  const json = toJson(desc, part, { registry, alwaysEmitImplicit: true });
+  return (isObject(json) ? json[name] : undefined) ?? null;
+}
+
 function wrapped(
   desc: typeof StructSchema | typeof ValueSchema,
   json: JsonValue,
   document: JsonDocument,
   depth: number,
-): TypedMessage {
-  const message = fromJson(desc, limitDepth(json, document, depth));
-  return { typeUrl: TYPE_URL_PREFIX + desc.typeName, desc, message };
+): TypedReading {
+  const limited = limitDepth(json, document, depth);
+  return { typeUrl: TYPE_URL_PREFIX + desc.typeName, desc, message: fromJson(desc, limited), json: limited };
 }
 
 /** The same JSON with what lies too deep as text. */
@@ -196,8 +207,4 @@ function limitDepth(json: JsonValue, document: JsonDocument, depth: number): Jso
   const copy: JsonObject = {};
   for (const [key, value] of Object.entries(json)) setOwn(copy, key, limitDepth(value, document, depth + 1));
   return copy;
-}
-
-function isObject(json: JsonValue | undefined): json is JsonObject {
-  return typeof json === "object" && json !== null && !Array.isArray(json);
 }

@@ -55,6 +55,7 @@ function read(text: string, lenient: boolean): JsonDocument {
 }
 
 const NUMBER = /-?(?:0|[1-9][0-9]*)(?:\.[0-9]+)?(?:[eE][+-]?[0-9]+)?/y;
+const NUMBER_PART = /[-0-9][0-9.eE+-]*/y;
 const SPACE = /[ \t\n\r]*/y;
 
 class Reader {
@@ -90,12 +91,14 @@ class Reader {
       }
       if (word.startsWith(this.text.slice(this.at))) return this.short();
     }
+    // A number at the very end of a cut text may have had more digits.
+    NUMBER_PART.lastIndex = this.at;
+    if (this.lenient && NUMBER_PART.test(this.text) && NUMBER_PART.lastIndex === this.text.length)
+      return this.short();
     NUMBER.lastIndex = this.at;
     const token = NUMBER.exec(this.text)?.[0];
-    if (token === undefined) return this.text.slice(this.at) === "-" ? this.short() : this.wrongValue();
+    if (token === undefined) throw this.wrong();
     this.at += token.length;
-    // A number at the very end of a cut text may have had more digits.
-    if (this.lenient && this.depth > 0 && this.at === this.text.length) return undefined;
     return exactNumber(token);
   }
 
@@ -204,10 +207,6 @@ class Reader {
     return undefined;
   }
 
-  private wrongValue(): never {
-    throw this.wrong();
-  }
-
   private wrong(): SyntaxError {
     return new SyntaxError(`not JSON at character ${this.at}`);
   }
@@ -236,7 +235,8 @@ const DOUBLE_DIGITS = 17;
 
 /**
  * The number that a JSON number token stands for; the token itself where a double would change the value: integers
- * beyond 2^53 that fall between two doubles, fractions of more than 17 digits, anything that overflows or vanishes.
+ * beyond 2^53 that fall between two doubles (and are not how one of them is printed), fractions of more than 17 digits,
+ * anything that overflows or vanishes.
  */
 export function exactNumber(token: string): number | string {
   const value = Number(token);
@@ -247,6 +247,12 @@ export function exactNumber(token: string): number | string {
     .replace(/[^0-9]/g, "")
     .replace(/^0+/, "");
   if (value === 0) return digits === "" ? value : token;
-  if (/^-?[0-9]+$/.test(token)) return BigInt(token) === BigInt(value) ? value : token;
+  if (/^-?[0-9]+$/.test(token))
+    return BigInt(token) === BigInt(value) || String(value) === token ? value : token;
   return digits.length <= DOUBLE_DIGITS ? value : token;
+}
+
+/** Tells a JSON object from arrays, null and scalars. */
+export function isObject(json: JsonValue | undefined): json is JsonObject {
+  return typeof json === "object" && json !== null && !Array.isArray(json);
 }

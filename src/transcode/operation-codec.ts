@@ -1,30 +1,28 @@
-import type { DescMessage, JsonValue, MessageShape } from "@bufbuild/protobuf";
-import { create, toBinary, toJsonString } from "@bufbuild/protobuf";
-import type { ListOperationsResponse, Operation } from "../../gen/google/longrunning/operations_pb.ts";
-import { ListOperationsResponseSchema, OperationSchema } from "../../gen/google/longrunning/operations_pb.ts";
+import { create, type DescMessage, type JsonValue, type MessageShape, toBinary } from "@bufbuild/protobuf";
+import {
+  type ListOperationsResponse,
+  ListOperationsResponseSchema,
+  type Operation,
+  OperationSchema,
+} from "../../gen/google/longrunning/operations_pb.ts";
 import type { Status } from "../../gen/google/rpc/status_pb.ts";
-import { StatusSchema } from "../../gen/google/rpc/status_pb.ts";
 import { UpstreamFailure } from "../errors/from-failure.ts";
-import { anyFromJson, messageFromJson } from "../lib/any-json.ts";
-import { registry } from "../lib/any-registry.ts";
+import { type Reading, readAny, readMessage } from "../lib/any-json.ts";
 import type { Encoded } from "../lib/encoded.ts";
-import type { JsonDocument, JsonObject } from "../lib/json-document.ts";
-import { readJson, setOwn } from "../lib/json-document.ts";
+import { isObject, type JsonDocument, type JsonObject, readJson, setOwn } from "../lib/json-document.ts";
 import { LIST_MAX_BYTES, ListTooLarge } from "./list-limit.ts";
 
 /**
  * Decodes the body of a 200 answer that should be an Operation.
  *
- * @throws UpstreamFailure of kind `malformed` when the body is not a JSON object that can be one: not JSON at all, or
- * neither a name nor `done`. Never because of a type or a field.
+ * @throws UpstreamFailure of kind `malformed` when the body cannot be one: it is not a JSON object, or has neither a
+ * name nor `done`. Never because of a type or a field.
  */
 export function decodeOperation(body: Uint8Array): Encoded<Operation> {
   const document = parse(body);
-  const json = document.root;
-  if (!isObject(json)) throw malformed("its body is not a JSON object");
-  const operation = operationFromJson(json, document);
-  if (operation.name === "" && !operation.done) throw malformed("its body is not an operation");
-  return encoded(OperationSchema, operation);
+  const reading = readOperation(rootObject(document), document);
+  if (reading.message.name === "" && !reading.message.done) throw malformed("its body is not an operation");
+  return encoded(OperationSchema, reading);
 }
 
 /** No JSON grows more than this on its way to protobuf: a wrapped scalar brings a type URL of 42 bytes along. */
@@ -38,42 +36,55 @@ const GROWTH_MAX = 64;
  */
 export function decodeListOperations(body: Uint8Array): Encoded<ListOperationsResponse> {
   const document = parse(body);
-  const json = document.root;
-  if (!isObject(json)) throw malformed("its body is not a JSON object");
-  const { operations, ...others } = json;
+  const { operations, ...others } = rootObject(document);
   if (operations !== undefined && operations !== null && !Array.isArray(operations))
     throw malformed("`operations` is not an array");
-  const page = messageFromJson(ListOperationsResponseSchema, others, document, 1);
-  page.operations = (operations ?? []).map((item) =>
-    isObject(item)
-      ? operationFromJson(item, document)
-      : create(OperationSchema, { metadata: anyFromJson(item, document) }),
-  );
-  const answer = encoded(ListOperationsResponseSchema, page);
+  const { message, json } = readMessage(ListOperationsResponseSchema, others, document, 0);
+  const items = (operations ?? []).map((item) => readListItem(item, document));
+  message.operations = items.map((item) => item.message);
+  const view = operations ? { operations: items.map((item) => item.json), ...json } : json;
+  const answer = encoded(ListOperationsResponseSchema, { message, json: view });
   if (body.length > LIST_MAX_BYTES / GROWTH_MAX && answer.toBinary().length > LIST_MAX_BYTES)
-    throw new ListTooLarge(answer.toBinary().length, page.operations.length);
+    throw new ListTooLarge(answer.toBinary().length, items.length);
   return answer;
 }
 
-function operationFromJson(json: JsonObject, document: JsonDocument): Operation {
-  const { error, ...others } = json;
-  const failed = error !== undefined && error !== null;
-  const rest: JsonObject = {};
-  for (const [key, value] of Object.entries(others)) {
-    // An operation has one result. If the upstream sends both, the error counts.
-    if (!(failed && key === "response")) setOwn(rest, key, value);
-  }
-  const operation = messageFromJson(OperationSchema, rest, document, 0);
-  if (failed) operation.result = { case: "error", value: statusFromJson(error, document) };
-  return operation;
+/** One bad entry must not cost the page: what is no object stands as the metadata of a nameless operation. */
+function readListItem(item: JsonValue, document: JsonDocument): Reading<Operation> {
+  if (isObject(item)) return readOperation(item, document);
+  const { message, json } = readAny(item, document);
+  return { message: create(OperationSchema, { metadata: message }), json: { metadata: json } };
 }
 
-/** An operation's own error: its code is a google.rpc.Code already. What is not a Status counts as UNKNOWN. */
-function statusFromJson(json: JsonValue, document: JsonDocument): Status {
-  if (!isObject(json)) return create(StatusSchema, { code: 2, details: [anyFromJson(json, document)] });
-  const status = messageFromJson(StatusSchema, json, document, 0);
-  if (status.code === 0 && json["code"] !== undefined && Number(json["code"]) !== 0) status.code = 2;
-  return status;
+function readOperation(json: JsonObject, document: JsonDocument): Reading<Operation, JsonObject> {
+  const { error, ...others } = json;
+  if (error === undefined || error === null) return readMessage(OperationSchema, json, document, 0);
+  // An operation has one result, and the first one read counts: where both are sent, that is to be the error.
+  const errorFirst: JsonObject = { error: isObject(error) ? error : { code: UNKNOWN, details: [error] } };
+  for (const [key, value] of Object.entries(others)) setOwn(errorFirst, key, value);
+  const reading = readMessage(OperationSchema, errorFirst, document, 0);
+  const { result } = reading.message;
+  const view = reading.json["error"];
+  // A code that is no number must not leave a failed operation with code 0, which means success.
+  if (result.case === "error" && isObject(view) && !hasCode(result.value, errorFirst["error"])) {
+    result.value.code = UNKNOWN;
+    view["code"] = UNKNOWN;
+  }
+  return reading;
+}
+
+/** google.rpc.Code.UNKNOWN. */
+const UNKNOWN = 2;
+
+/** Whether the code of a status is what was sent; 0 may be, and an absent one means 0. */
+function hasCode(status: Status, sent: JsonValue | undefined): boolean {
+  const code = isObject(sent) ? sent["code"] : undefined;
+  return status.code !== 0 || code === undefined || code === null || Number(code) === 0;
+}
+
+function rootObject(document: JsonDocument): JsonObject {
+  if (!isObject(document.root)) throw malformed("its body is not a JSON object");
+  return document.root;
 }
 
 function parse(body: Uint8Array): JsonDocument {
@@ -90,7 +101,7 @@ function malformed(what: string, cause?: unknown): UpstreamFailure {
 
 function encoded<Desc extends DescMessage>(
   schema: Desc,
-  message: MessageShape<Desc>,
+  reading: Reading<MessageShape<Desc>>,
 ): Encoded<MessageShape<Desc>> {
   let binary: Uint8Array | undefined;
   let json: Uint8Array | undefined;
@@ -98,17 +109,13 @@ function encoded<Desc extends DescMessage>(
     encoded: true,
     schema,
     toBinary: () => {
-      binary ??= toBinary(schema, message);
+      binary ??= toBinary(schema, reading.message);
       return binary;
     },
     toJson: () => {
-      json ??= new TextEncoder().encode(toJsonString(schema, message, { registry }));
+      json ??= new TextEncoder().encode(JSON.stringify(reading.json));
       return json;
     },
-    toMessage: () => message,
+    toMessage: () => reading.message,
   };
-}
-
-function isObject(json: JsonValue | undefined): json is JsonObject {
-  return typeof json === "object" && json !== null && !Array.isArray(json);
 }

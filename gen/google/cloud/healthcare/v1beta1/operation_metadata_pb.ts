@@ -9,14 +9,14 @@
 import type { GenFile, GenMessage } from "@bufbuild/protobuf/codegenv2";
 import { fileDesc, messageDesc } from "@bufbuild/protobuf/codegenv2";
 import type { Timestamp } from "@bufbuild/protobuf/wkt";
-import { file_google_protobuf_timestamp } from "@bufbuild/protobuf/wkt";
-import type { Message } from "@bufbuild/protobuf";
+import { file_google_protobuf_struct, file_google_protobuf_timestamp } from "@bufbuild/protobuf/wkt";
+import type { JsonObject, Message } from "@bufbuild/protobuf";
 
 /**
  * Describes the file google/cloud/healthcare/v1beta1/operation_metadata.proto.
  */
 export const file_google_cloud_healthcare_v1beta1_operation_metadata: GenFile = /*@__PURE__*/
-  fileDesc("Cjhnb29nbGUvY2xvdWQvaGVhbHRoY2FyZS92MWJldGExL29wZXJhdGlvbl9tZXRhZGF0YS5wcm90bxIfZ29vZ2xlLmNsb3VkLmhlYWx0aGNhcmUudjFiZXRhMSKIAgoRT3BlcmF0aW9uTWV0YWRhdGESFwoPYXBpX21ldGhvZF9uYW1lGAEgASgJEi8KC2NyZWF0ZV90aW1lGAIgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIsCghlbmRfdGltZRgDIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASGAoQY2FuY2VsX3JlcXVlc3RlZBgEIAEoCBIQCghsb2dzX3VybBgFIAEoCRJDCgdjb3VudGVyGAYgASgLMjAuZ29vZ2xlLmNsb3VkLmhlYWx0aGNhcmUudjFiZXRhMS5Qcm9ncmVzc0NvdW50ZXJIAEIKCghwcm9ncmVzcyJ6Cg9Qcm9ncmVzc0NvdW50ZXISDwoHcGVuZGluZxgBIAEoAxIPCgdzdWNjZXNzGAIgASgDEg8KB2ZhaWx1cmUYAyABKAMSGQoRc2Vjb25kYXJ5X3N1Y2Nlc3MYBCABKAMSGQoRc2Vjb25kYXJ5X2ZhaWx1cmUYBSABKANiBnByb3RvMw", [file_google_protobuf_timestamp]);
+  fileDesc("Cjhnb29nbGUvY2xvdWQvaGVhbHRoY2FyZS92MWJldGExL29wZXJhdGlvbl9tZXRhZGF0YS5wcm90bxIfZ29vZ2xlLmNsb3VkLmhlYWx0aGNhcmUudjFiZXRhMSK6AgoRT3BlcmF0aW9uTWV0YWRhdGESFwoPYXBpX21ldGhvZF9uYW1lGAEgASgJEi8KC2NyZWF0ZV90aW1lGAIgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIsCghlbmRfdGltZRgDIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASGAoQY2FuY2VsX3JlcXVlc3RlZBgEIAEoCBIQCghsb2dzX3VybBgFIAEoCRJDCgdjb3VudGVyGAYgASgLMjAuZ29vZ2xlLmNsb3VkLmhlYWx0aGNhcmUudjFiZXRhMS5Qcm9ncmVzc0NvdW50ZXJIABIwCg51bmtub3duX2ZpZWxkcxjQDyABKAsyFy5nb29nbGUucHJvdG9idWYuU3RydWN0QgoKCHByb2dyZXNzIqwBCg9Qcm9ncmVzc0NvdW50ZXISDwoHcGVuZGluZxgBIAEoAxIPCgdzdWNjZXNzGAIgASgDEg8KB2ZhaWx1cmUYAyABKAMSGQoRc2Vjb25kYXJ5X3N1Y2Nlc3MYBCABKAMSGQoRc2Vjb25kYXJ5X2ZhaWx1cmUYBSABKAMSMAoOdW5rbm93bl9maWVsZHMY0A8gASgLMhcuZ29vZ2xlLnByb3RvYnVmLlN0cnVjdGIGcHJvdG8z", [file_google_protobuf_struct, file_google_protobuf_timestamp]);
 
 /**
  * The metadata of every Healthcare operation, whichever method started it.
@@ -74,6 +74,13 @@ export type OperationMetadata = Message<"google.cloud.healthcare.v1beta1.Operati
     value: ProgressCounter;
     case: "counter";
   } | { case: undefined; value?: undefined };
+
+  /**
+   * JSON members that the message has no field for.
+   *
+   * @generated from field: google.protobuf.Struct unknown_fields = 2000;
+   */
+  unknownFields?: JsonObject | undefined;
 };
 
 /**
@@ -123,6 +130,13 @@ export type ProgressCounter = Message<"google.cloud.healthcare.v1beta1.ProgressC
    * @generated from field: int64 secondary_failure = 5;
    */
   secondaryFailure: bigint;
+
+  /**
+   * JSON members that the message has no field for.
+   *
+   * @generated from field: google.protobuf.Struct unknown_fields = 2000;
+   */
+  unknownFields?: JsonObject | undefined;
 };
 
 /**

@@ -8,13 +8,14 @@
 
 import type { GenFile, GenMessage } from "@bufbuild/protobuf/codegenv2";
 import { fileDesc, messageDesc } from "@bufbuild/protobuf/codegenv2";
-import type { Message } from "@bufbuild/protobuf";
+import { file_google_protobuf_struct } from "@bufbuild/protobuf/wkt";
+import type { JsonObject, Message } from "@bufbuild/protobuf";
 
 /**
  * Describes the file google/cloud/healthcare/v1/consent/consent.proto.
  */
 export const file_google_cloud_healthcare_v1_consent_consent: GenFile = /*@__PURE__*/
-  fileDesc("CjBnb29nbGUvY2xvdWQvaGVhbHRoY2FyZS92MS9jb25zZW50L2NvbnNlbnQucHJvdG8SImdvb2dsZS5jbG91ZC5oZWFsdGhjYXJlLnYxLmNvbnNlbnQiLwobUXVlcnlBY2Nlc3NpYmxlRGF0YVJlc3BvbnNlEhAKCGdjc191cmlzGAEgAygJYgZwcm90bzM");
+  fileDesc("CjBnb29nbGUvY2xvdWQvaGVhbHRoY2FyZS92MS9jb25zZW50L2NvbnNlbnQucHJvdG8SImdvb2dsZS5jbG91ZC5oZWFsdGhjYXJlLnYxLmNvbnNlbnQiYQobUXVlcnlBY2Nlc3NpYmxlRGF0YVJlc3BvbnNlEhAKCGdjc191cmlzGAEgAygJEjAKDnVua25vd25fZmllbGRzGNAPIAEoCzIXLmdvb2dsZS5wcm90b2J1Zi5TdHJ1Y3RiBnByb3RvMw", [file_google_protobuf_struct]);
 
 /**
  * The response of consentStores.queryAccessibleData.
@@ -28,6 +29,13 @@ export type QueryAccessibleDataResponse = Message<"google.cloud.healthcare.v1.co
    * @generated from field: repeated string gcs_uris = 1;
    */
   gcsUris: string[];
+
+  /**
+   * JSON members that the message has no field for.
+   *
+   * @generated from field: google.protobuf.Struct unknown_fields = 2000;
+   */
+  unknownFields?: JsonObject | undefined;
 };
 
 /**

@@ -8,13 +8,14 @@
 
 import type { GenFile, GenMessage } from "@bufbuild/protobuf/codegenv2";
 import { fileDesc, messageDesc } from "@bufbuild/protobuf/codegenv2";
-import type { Message } from "@bufbuild/protobuf";
+import { file_google_protobuf_struct } from "@bufbuild/protobuf/wkt";
+import type { JsonObject, Message } from "@bufbuild/protobuf";
 
 /**
  * Describes the file google/cloud/healthcare/v1/dataset/dataset.proto.
  */
 export const file_google_cloud_healthcare_v1_dataset_dataset: GenFile = /*@__PURE__*/
-  fileDesc("CjBnb29nbGUvY2xvdWQvaGVhbHRoY2FyZS92MS9kYXRhc2V0L2RhdGFzZXQucHJvdG8SImdvb2dsZS5jbG91ZC5oZWFsdGhjYXJlLnYxLmRhdGFzZXQipQEKB0RhdGFzZXQSDAoEbmFtZRgBIAEoCRIRCgl0aW1lX3pvbmUYAiABKAkSSwoPZW5jcnlwdGlvbl9zcGVjGAMgASgLMjIuZ29vZ2xlLmNsb3VkLmhlYWx0aGNhcmUudjEuZGF0YXNldC5FbmNyeXB0aW9uU3BlYxIVCg1zYXRpc2ZpZXNfcHppGAQgASgIEhUKDXNhdGlzZmllc19wenMYBSABKAgiJgoORW5jcnlwdGlvblNwZWMSFAoMa21zX2tleV9uYW1lGAEgASgJIhMKEURlaWRlbnRpZnlTdW1tYXJ5YgZwcm90bzM");
+  fileDesc("CjBnb29nbGUvY2xvdWQvaGVhbHRoY2FyZS92MS9kYXRhc2V0L2RhdGFzZXQucHJvdG8SImdvb2dsZS5jbG91ZC5oZWFsdGhjYXJlLnYxLmRhdGFzZXQi1wEKB0RhdGFzZXQSDAoEbmFtZRgBIAEoCRIRCgl0aW1lX3pvbmUYAiABKAkSSwoPZW5jcnlwdGlvbl9zcGVjGAMgASgLMjIuZ29vZ2xlLmNsb3VkLmhlYWx0aGNhcmUudjEuZGF0YXNldC5FbmNyeXB0aW9uU3BlYxIVCg1zYXRpc2ZpZXNfcHppGAQgASgIEhUKDXNhdGlzZmllc19wenMYBSABKAgSMAoOdW5rbm93bl9maWVsZHMY0A8gASgLMhcuZ29vZ2xlLnByb3RvYnVmLlN0cnVjdCJYCg5FbmNyeXB0aW9uU3BlYxIUCgxrbXNfa2V5X25hbWUYASABKAkSMAoOdW5rbm93bl9maWVsZHMY0A8gASgLMhcuZ29vZ2xlLnByb3RvYnVmLlN0cnVjdCJFChFEZWlkZW50aWZ5U3VtbWFyeRIwCg51bmtub3duX2ZpZWxkcxjQDyABKAsyFy5nb29nbGUucHJvdG9idWYuU3RydWN0YgZwcm90bzM", [file_google_protobuf_struct]);
 
 /**
  * The response of datasets.create: the new dataset.
@@ -56,6 +57,13 @@ export type Dataset = Message<"google.cloud.healthcare.v1.dataset.Dataset"> & {
    * @generated from field: bool satisfies_pzs = 5;
    */
   satisfiesPzs: boolean;
+
+  /**
+   * JSON members that the message has no field for.
+   *
+   * @generated from field: google.protobuf.Struct unknown_fields = 2000;
+   */
+  unknownFields?: JsonObject | undefined;
 };
 
 /**
@@ -77,6 +85,13 @@ export type EncryptionSpec = Message<"google.cloud.healthcare.v1.dataset.Encrypt
    * @generated from field: string kms_key_name = 1;
    */
   kmsKeyName: string;
+
+  /**
+   * JSON members that the message has no field for.
+   *
+   * @generated from field: google.protobuf.Struct unknown_fields = 2000;
+   */
+  unknownFields?: JsonObject | undefined;
 };
 
 /**
@@ -93,6 +108,12 @@ export const EncryptionSpecSchema: GenMessage<EncryptionSpec> = /*@__PURE__*/
  * @generated from message google.cloud.healthcare.v1.dataset.DeidentifySummary
  */
 export type DeidentifySummary = Message<"google.cloud.healthcare.v1.dataset.DeidentifySummary"> & {
+  /**
+   * JSON members that the message has no field for.
+   *
+   * @generated from field: google.protobuf.Struct unknown_fields = 2000;
+   */
+  unknownFields?: JsonObject | undefined;
 };
 
 /**

@@ -8,13 +8,14 @@
 
 import type { GenFile, GenMessage } from "@bufbuild/protobuf/codegenv2";
 import { fileDesc, messageDesc } from "@bufbuild/protobuf/codegenv2";
-import type { Message } from "@bufbuild/protobuf";
+import { file_google_protobuf_struct } from "@bufbuild/protobuf/wkt";
+import type { JsonObject, Message } from "@bufbuild/protobuf";
 
 /**
  * Describes the file google/cloud/healthcare/v1/deidentify/deidentify.proto.
  */
 export const file_google_cloud_healthcare_v1_deidentify_deidentify: GenFile = /*@__PURE__*/
-  fileDesc("CjZnb29nbGUvY2xvdWQvaGVhbHRoY2FyZS92MS9kZWlkZW50aWZ5L2RlaWRlbnRpZnkucHJvdG8SJWdvb2dsZS5jbG91ZC5oZWFsdGhjYXJlLnYxLmRlaWRlbnRpZnkiEwoRRGVpZGVudGlmeVN1bW1hcnkiHQobRGVpZGVudGlmeURpY29tU3RvcmVTdW1tYXJ5IhwKGkRlaWRlbnRpZnlGaGlyU3RvcmVTdW1tYXJ5YgZwcm90bzM");
+  fileDesc("CjZnb29nbGUvY2xvdWQvaGVhbHRoY2FyZS92MS9kZWlkZW50aWZ5L2RlaWRlbnRpZnkucHJvdG8SJWdvb2dsZS5jbG91ZC5oZWFsdGhjYXJlLnYxLmRlaWRlbnRpZnkiRQoRRGVpZGVudGlmeVN1bW1hcnkSMAoOdW5rbm93bl9maWVsZHMY0A8gASgLMhcuZ29vZ2xlLnByb3RvYnVmLlN0cnVjdCJPChtEZWlkZW50aWZ5RGljb21TdG9yZVN1bW1hcnkSMAoOdW5rbm93bl9maWVsZHMY0A8gASgLMhcuZ29vZ2xlLnByb3RvYnVmLlN0cnVjdCJOChpEZWlkZW50aWZ5RmhpclN0b3JlU3VtbWFyeRIwCg51bmtub3duX2ZpZWxkcxjQDyABKAsyFy5nb29nbGUucHJvdG9idWYuU3RydWN0YgZwcm90bzM", [file_google_protobuf_struct]);
 
 /**
  * The response of datasets.deidentify. The public reference does not say which package the type belongs to, so the
@@ -23,6 +24,12 @@ export const file_google_cloud_healthcare_v1_deidentify_deidentify: GenFile = /*
  * @generated from message google.cloud.healthcare.v1.deidentify.DeidentifySummary
  */
 export type DeidentifySummary = Message<"google.cloud.healthcare.v1.deidentify.DeidentifySummary"> & {
+  /**
+   * JSON members that the message has no field for.
+   *
+   * @generated from field: google.protobuf.Struct unknown_fields = 2000;
+   */
+  unknownFields?: JsonObject | undefined;
 };
 
 /**
@@ -38,6 +45,12 @@ export const DeidentifySummarySchema: GenMessage<DeidentifySummary> = /*@__PURE_
  * @generated from message google.cloud.healthcare.v1.deidentify.DeidentifyDicomStoreSummary
  */
 export type DeidentifyDicomStoreSummary = Message<"google.cloud.healthcare.v1.deidentify.DeidentifyDicomStoreSummary"> & {
+  /**
+   * JSON members that the message has no field for.
+   *
+   * @generated from field: google.protobuf.Struct unknown_fields = 2000;
+   */
+  unknownFields?: JsonObject | undefined;
 };
 
 /**
@@ -53,6 +66,12 @@ export const DeidentifyDicomStoreSummarySchema: GenMessage<DeidentifyDicomStoreS
  * @generated from message google.cloud.healthcare.v1.deidentify.DeidentifyFhirStoreSummary
  */
 export type DeidentifyFhirStoreSummary = Message<"google.cloud.healthcare.v1.deidentify.DeidentifyFhirStoreSummary"> & {
+  /**
+   * JSON members that the message has no field for.
+   *
+   * @generated from field: google.protobuf.Struct unknown_fields = 2000;
+   */
+  unknownFields?: JsonObject | undefined;
 };
 
 /**

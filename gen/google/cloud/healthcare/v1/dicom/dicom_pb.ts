@@ -8,13 +8,14 @@
 
 import type { GenFile, GenMessage } from "@bufbuild/protobuf/codegenv2";
 import { fileDesc, messageDesc } from "@bufbuild/protobuf/codegenv2";
-import type { Message } from "@bufbuild/protobuf";
+import { file_google_protobuf_struct } from "@bufbuild/protobuf/wkt";
+import type { JsonObject, Message } from "@bufbuild/protobuf";
 
 /**
  * Describes the file google/cloud/healthcare/v1/dicom/dicom.proto.
  */
 export const file_google_cloud_healthcare_v1_dicom_dicom: GenFile = /*@__PURE__*/
-  fileDesc("Cixnb29nbGUvY2xvdWQvaGVhbHRoY2FyZS92MS9kaWNvbS9kaWNvbS5wcm90bxIgZ29vZ2xlLmNsb3VkLmhlYWx0aGNhcmUudjEuZGljb20iGQoXSW1wb3J0RGljb21EYXRhUmVzcG9uc2UiGQoXRXhwb3J0RGljb21EYXRhUmVzcG9uc2ViBnByb3RvMw");
+  fileDesc("Cixnb29nbGUvY2xvdWQvaGVhbHRoY2FyZS92MS9kaWNvbS9kaWNvbS5wcm90bxIgZ29vZ2xlLmNsb3VkLmhlYWx0aGNhcmUudjEuZGljb20iSwoXSW1wb3J0RGljb21EYXRhUmVzcG9uc2USMAoOdW5rbm93bl9maWVsZHMY0A8gASgLMhcuZ29vZ2xlLnByb3RvYnVmLlN0cnVjdCJLChdFeHBvcnREaWNvbURhdGFSZXNwb25zZRIwCg51bmtub3duX2ZpZWxkcxjQDyABKAsyFy5nb29nbGUucHJvdG9idWYuU3RydWN0YgZwcm90bzM", [file_google_protobuf_struct]);
 
 /**
  * The response of dicomStores.import.
@@ -22,6 +23,12 @@ export const file_google_cloud_healthcare_v1_dicom_dicom: GenFile = /*@__PURE__*
  * @generated from message google.cloud.healthcare.v1.dicom.ImportDicomDataResponse
  */
 export type ImportDicomDataResponse = Message<"google.cloud.healthcare.v1.dicom.ImportDicomDataResponse"> & {
+  /**
+   * JSON members that the message has no field for.
+   *
+   * @generated from field: google.protobuf.Struct unknown_fields = 2000;
+   */
+  unknownFields?: JsonObject | undefined;
 };
 
 /**
@@ -37,6 +44,12 @@ export const ImportDicomDataResponseSchema: GenMessage<ImportDicomDataResponse> 
  * @generated from message google.cloud.healthcare.v1.dicom.ExportDicomDataResponse
  */
 export type ExportDicomDataResponse = Message<"google.cloud.healthcare.v1.dicom.ExportDicomDataResponse"> & {
+  /**
+   * JSON members that the message has no field for.
+   *
+   * @generated from field: google.protobuf.Struct unknown_fields = 2000;
+   */
+  unknownFields?: JsonObject | undefined;
 };
 
 /**

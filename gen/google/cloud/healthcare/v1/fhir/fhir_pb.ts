@@ -8,15 +8,16 @@
 
 import type { GenFile, GenMessage } from "@bufbuild/protobuf/codegenv2";
 import { fileDesc, messageDesc } from "@bufbuild/protobuf/codegenv2";
+import { file_google_protobuf_struct } from "@bufbuild/protobuf/wkt";
 import type { Status } from "../../../../rpc/status_pb.ts";
 import { file_google_rpc_status } from "../../../../rpc/status_pb.ts";
-import type { Message } from "@bufbuild/protobuf";
+import type { JsonObject, Message } from "@bufbuild/protobuf";
 
 /**
  * Describes the file google/cloud/healthcare/v1/fhir/fhir.proto.
  */
 export const file_google_cloud_healthcare_v1_fhir_fhir: GenFile = /*@__PURE__*/
-  fileDesc("Cipnb29nbGUvY2xvdWQvaGVhbHRoY2FyZS92MS9maGlyL2ZoaXIucHJvdG8SH2dvb2dsZS5jbG91ZC5oZWFsdGhjYXJlLnYxLmZoaXIiGQoXSW1wb3J0UmVzb3VyY2VzUmVzcG9uc2UiGQoXRXhwb3J0UmVzb3VyY2VzUmVzcG9uc2UiMwodUm9sbGJhY2tGaGlyUmVzb3VyY2VzUmVzcG9uc2USEgoKZmhpcl9zdG9yZRgBIAEoCSKLAQoVQXBwbHlDb25zZW50c1Jlc3BvbnNlEh0KFWNvbnNlbnRfYXBwbHlfc3VjY2VzcxgBIAEoAxIdChVjb25zZW50X2FwcGx5X2ZhaWx1cmUYAiABKAMSGgoSYWZmZWN0ZWRfcmVzb3VyY2VzGAMgASgDEhgKEGZhaWxlZF9yZXNvdXJjZXMYBCABKAMicQoaQXBwbHlBZG1pbkNvbnNlbnRzUmVzcG9uc2USHQoVY29uc2VudF9hcHBseV9zdWNjZXNzGAEgASgDEhoKEmFmZmVjdGVkX3Jlc291cmNlcxgCIAEoAxIYChBmYWlsZWRfcmVzb3VyY2VzGAMgASgDIoYBCh1BcHBseUFkbWluQ29uc2VudHNFcnJvckRldGFpbBJGCg5jb25zZW50X2Vycm9ycxgBIAMoCzIuLmdvb2dsZS5jbG91ZC5oZWFsdGhjYXJlLnYxLmZoaXIuQ29uc2VudEVycm9ycxIdChVleGlzdGluZ19vcGVyYXRpb25faWQYAiABKAkiQAoNQ29uc2VudEVycm9ycxIMCgRuYW1lGAEgASgJEiEKBWVycm9yGAIgASgLMhIuZ29vZ2xlLnJwYy5TdGF0dXNiBnByb3RvMw", [file_google_rpc_status]);
+  fileDesc("Cipnb29nbGUvY2xvdWQvaGVhbHRoY2FyZS92MS9maGlyL2ZoaXIucHJvdG8SH2dvb2dsZS5jbG91ZC5oZWFsdGhjYXJlLnYxLmZoaXIiSwoXSW1wb3J0UmVzb3VyY2VzUmVzcG9uc2USMAoOdW5rbm93bl9maWVsZHMY0A8gASgLMhcuZ29vZ2xlLnByb3RvYnVmLlN0cnVjdCJLChdFeHBvcnRSZXNvdXJjZXNSZXNwb25zZRIwCg51bmtub3duX2ZpZWxkcxjQDyABKAsyFy5nb29nbGUucHJvdG9idWYuU3RydWN0ImUKHVJvbGxiYWNrRmhpclJlc291cmNlc1Jlc3BvbnNlEhIKCmZoaXJfc3RvcmUYASABKAkSMAoOdW5rbm93bl9maWVsZHMY0A8gASgLMhcuZ29vZ2xlLnByb3RvYnVmLlN0cnVjdCK9AQoVQXBwbHlDb25zZW50c1Jlc3BvbnNlEh0KFWNvbnNlbnRfYXBwbHlfc3VjY2VzcxgBIAEoAxIdChVjb25zZW50X2FwcGx5X2ZhaWx1cmUYAiABKAMSGgoSYWZmZWN0ZWRfcmVzb3VyY2VzGAMgASgDEhgKEGZhaWxlZF9yZXNvdXJjZXMYBCABKAMSMAoOdW5rbm93bl9maWVsZHMY0A8gASgLMhcuZ29vZ2xlLnByb3RvYnVmLlN0cnVjdCKjAQoaQXBwbHlBZG1pbkNvbnNlbnRzUmVzcG9uc2USHQoVY29uc2VudF9hcHBseV9zdWNjZXNzGAEgASgDEhoKEmFmZmVjdGVkX3Jlc291cmNlcxgCIAEoAxIYChBmYWlsZWRfcmVzb3VyY2VzGAMgASgDEjAKDnVua25vd25fZmllbGRzGNAPIAEoCzIXLmdvb2dsZS5wcm90b2J1Zi5TdHJ1Y3QiuAEKHUFwcGx5QWRtaW5Db25zZW50c0Vycm9yRGV0YWlsEkYKDmNvbnNlbnRfZXJyb3JzGAEgAygLMi4uZ29vZ2xlLmNsb3VkLmhlYWx0aGNhcmUudjEuZmhpci5Db25zZW50RXJyb3JzEh0KFWV4aXN0aW5nX29wZXJhdGlvbl9pZBgCIAEoCRIwCg51bmtub3duX2ZpZWxkcxjQDyABKAsyFy5nb29nbGUucHJvdG9idWYuU3RydWN0InIKDUNvbnNlbnRFcnJvcnMSDAoEbmFtZRgBIAEoCRIhCgVlcnJvchgCIAEoCzISLmdvb2dsZS5ycGMuU3RhdHVzEjAKDnVua25vd25fZmllbGRzGNAPIAEoCzIXLmdvb2dsZS5wcm90b2J1Zi5TdHJ1Y3RiBnByb3RvMw", [file_google_protobuf_struct, file_google_rpc_status]);
 
 /**
  * The response of fhirStores.import.
@@ -24,6 +25,12 @@ export const file_google_cloud_healthcare_v1_fhir_fhir: GenFile = /*@__PURE__*/
  * @generated from message google.cloud.healthcare.v1.fhir.ImportResourcesResponse
  */
 export type ImportResourcesResponse = Message<"google.cloud.healthcare.v1.fhir.ImportResourcesResponse"> & {
+  /**
+   * JSON members that the message has no field for.
+   *
+   * @generated from field: google.protobuf.Struct unknown_fields = 2000;
+   */
+  unknownFields?: JsonObject | undefined;
 };
 
 /**
@@ -39,6 +46,12 @@ export const ImportResourcesResponseSchema: GenMessage<ImportResourcesResponse> 
  * @generated from message google.cloud.healthcare.v1.fhir.ExportResourcesResponse
  */
 export type ExportResourcesResponse = Message<"google.cloud.healthcare.v1.fhir.ExportResourcesResponse"> & {
+  /**
+   * JSON members that the message has no field for.
+   *
+   * @generated from field: google.protobuf.Struct unknown_fields = 2000;
+   */
+  unknownFields?: JsonObject | undefined;
 };
 
 /**
@@ -60,6 +73,13 @@ export type RollbackFhirResourcesResponse = Message<"google.cloud.healthcare.v1.
    * @generated from field: string fhir_store = 1;
    */
   fhirStore: string;
+
+  /**
+   * JSON members that the message has no field for.
+   *
+   * @generated from field: google.protobuf.Struct unknown_fields = 2000;
+   */
+  unknownFields?: JsonObject | undefined;
 };
 
 /**
@@ -102,6 +122,13 @@ export type ApplyConsentsResponse = Message<"google.cloud.healthcare.v1.fhir.App
    * @generated from field: int64 failed_resources = 4;
    */
   failedResources: bigint;
+
+  /**
+   * JSON members that the message has no field for.
+   *
+   * @generated from field: google.protobuf.Struct unknown_fields = 2000;
+   */
+  unknownFields?: JsonObject | undefined;
 };
 
 /**
@@ -137,6 +164,13 @@ export type ApplyAdminConsentsResponse = Message<"google.cloud.healthcare.v1.fhi
    * @generated from field: int64 failed_resources = 3;
    */
   failedResources: bigint;
+
+  /**
+   * JSON members that the message has no field for.
+   *
+   * @generated from field: google.protobuf.Struct unknown_fields = 2000;
+   */
+  unknownFields?: JsonObject | undefined;
 };
 
 /**
@@ -165,6 +199,13 @@ export type ApplyAdminConsentsErrorDetail = Message<"google.cloud.healthcare.v1.
    * @generated from field: string existing_operation_id = 2;
    */
   existingOperationId: string;
+
+  /**
+   * JSON members that the message has no field for.
+   *
+   * @generated from field: google.protobuf.Struct unknown_fields = 2000;
+   */
+  unknownFields?: JsonObject | undefined;
 };
 
 /**
@@ -193,6 +234,13 @@ export type ConsentErrors = Message<"google.cloud.healthcare.v1.fhir.ConsentErro
    * @generated from field: google.rpc.Status error = 2;
    */
   error?: Status | undefined;
+
+  /**
+   * JSON members that the message has no field for.
+   *
+   * @generated from field: google.protobuf.Struct unknown_fields = 2000;
+   */
+  unknownFields?: JsonObject | undefined;
 };
 
 /**

@@ -8,13 +8,14 @@
 
 import type { GenFile, GenMessage } from "@bufbuild/protobuf/codegenv2";
 import { fileDesc, messageDesc } from "@bufbuild/protobuf/codegenv2";
-import type { Message } from "@bufbuild/protobuf";
+import { file_google_protobuf_struct } from "@bufbuild/protobuf/wkt";
+import type { JsonObject, Message } from "@bufbuild/protobuf";
 
 /**
  * Describes the file google/cloud/healthcare/v1/hl7v2/hl7v2.proto.
  */
 export const file_google_cloud_healthcare_v1_hl7v2_hl7v2: GenFile = /*@__PURE__*/
-  fileDesc("Cixnb29nbGUvY2xvdWQvaGVhbHRoY2FyZS92MS9obDd2Mi9obDd2Mi5wcm90bxIgZ29vZ2xlLmNsb3VkLmhlYWx0aGNhcmUudjEuaGw3djIiGAoWSW1wb3J0TWVzc2FnZXNSZXNwb25zZSIYChZFeHBvcnRNZXNzYWdlc1Jlc3BvbnNlIjQKHVJvbGxiYWNrSGw3VjJNZXNzYWdlc1Jlc3BvbnNlEhMKC2hsN3YyX3N0b3JlGAEgASgJYgZwcm90bzM");
+  fileDesc("Cixnb29nbGUvY2xvdWQvaGVhbHRoY2FyZS92MS9obDd2Mi9obDd2Mi5wcm90bxIgZ29vZ2xlLmNsb3VkLmhlYWx0aGNhcmUudjEuaGw3djIiSgoWSW1wb3J0TWVzc2FnZXNSZXNwb25zZRIwCg51bmtub3duX2ZpZWxkcxjQDyABKAsyFy5nb29nbGUucHJvdG9idWYuU3RydWN0IkoKFkV4cG9ydE1lc3NhZ2VzUmVzcG9uc2USMAoOdW5rbm93bl9maWVsZHMY0A8gASgLMhcuZ29vZ2xlLnByb3RvYnVmLlN0cnVjdCJmCh1Sb2xsYmFja0hsN1YyTWVzc2FnZXNSZXNwb25zZRITCgtobDd2Ml9zdG9yZRgBIAEoCRIwCg51bmtub3duX2ZpZWxkcxjQDyABKAsyFy5nb29nbGUucHJvdG9idWYuU3RydWN0YgZwcm90bzM", [file_google_protobuf_struct]);
 
 /**
  * The response of hl7V2Stores.import.
@@ -22,6 +23,12 @@ export const file_google_cloud_healthcare_v1_hl7v2_hl7v2: GenFile = /*@__PURE__*
  * @generated from message google.cloud.healthcare.v1.hl7v2.ImportMessagesResponse
  */
 export type ImportMessagesResponse = Message<"google.cloud.healthcare.v1.hl7v2.ImportMessagesResponse"> & {
+  /**
+   * JSON members that the message has no field for.
+   *
+   * @generated from field: google.protobuf.Struct unknown_fields = 2000;
+   */
+  unknownFields?: JsonObject | undefined;
 };
 
 /**
@@ -37,6 +44,12 @@ export const ImportMessagesResponseSchema: GenMessage<ImportMessagesResponse> = 
  * @generated from message google.cloud.healthcare.v1.hl7v2.ExportMessagesResponse
  */
 export type ExportMessagesResponse = Message<"google.cloud.healthcare.v1.hl7v2.ExportMessagesResponse"> & {
+  /**
+   * JSON members that the message has no field for.
+   *
+   * @generated from field: google.protobuf.Struct unknown_fields = 2000;
+   */
+  unknownFields?: JsonObject | undefined;
 };
 
 /**
@@ -58,6 +71,13 @@ export type RollbackHl7V2MessagesResponse = Message<"google.cloud.healthcare.v1.
    * @generated from field: string hl7v2_store = 1;
    */
   hl7v2Store: string;
+
+  /**
+   * JSON members that the message has no field for.
+   *
+   * @generated from field: google.protobuf.Struct unknown_fields = 2000;
+   */
+  unknownFields?: JsonObject | undefined;
 };
 
 /**

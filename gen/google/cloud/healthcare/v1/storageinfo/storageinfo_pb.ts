@@ -8,13 +8,14 @@
 
 import type { GenFile, GenMessage } from "@bufbuild/protobuf/codegenv2";
 import { fileDesc, messageDesc } from "@bufbuild/protobuf/codegenv2";
-import type { Message } from "@bufbuild/protobuf";
+import { file_google_protobuf_struct } from "@bufbuild/protobuf/wkt";
+import type { JsonObject, Message } from "@bufbuild/protobuf";
 
 /**
  * Describes the file google/cloud/healthcare/v1/storageinfo/storageinfo.proto.
  */
 export const file_google_cloud_healthcare_v1_storageinfo_storageinfo: GenFile = /*@__PURE__*/
-  fileDesc("Cjhnb29nbGUvY2xvdWQvaGVhbHRoY2FyZS92MS9zdG9yYWdlaW5mby9zdG9yYWdlaW5mby5wcm90bxImZ29vZ2xlLmNsb3VkLmhlYWx0aGNhcmUudjEuc3RvcmFnZWluZm8iIAoeU2V0QmxvYlN0b3JhZ2VTZXR0aW5nc1Jlc3BvbnNlYgZwcm90bzM");
+  fileDesc("Cjhnb29nbGUvY2xvdWQvaGVhbHRoY2FyZS92MS9zdG9yYWdlaW5mby9zdG9yYWdlaW5mby5wcm90bxImZ29vZ2xlLmNsb3VkLmhlYWx0aGNhcmUudjEuc3RvcmFnZWluZm8iUgoeU2V0QmxvYlN0b3JhZ2VTZXR0aW5nc1Jlc3BvbnNlEjAKDnVua25vd25fZmllbGRzGNAPIAEoCzIXLmdvb2dsZS5wcm90b2J1Zi5TdHJ1Y3RiBnByb3RvMw", [file_google_protobuf_struct]);
 
 /**
  * The response of dicomStores.setBlobStorageSettings and dicomWeb.studies.setBlobStorageSettings, as the discovery
@@ -23,6 +24,12 @@ export const file_google_cloud_healthcare_v1_storageinfo_storageinfo: GenFile = 
  * @generated from message google.cloud.healthcare.v1.storageinfo.SetBlobStorageSettingsResponse
  */
 export type SetBlobStorageSettingsResponse = Message<"google.cloud.healthcare.v1.storageinfo.SetBlobStorageSettingsResponse"> & {
+  /**
+   * JSON members that the message has no field for.
+   *
+   * @generated from field: google.protobuf.Struct unknown_fields = 2000;
+   */
+  unknownFields?: JsonObject | undefined;
 };
 
 /**

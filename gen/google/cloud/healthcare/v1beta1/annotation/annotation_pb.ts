@@ -9,13 +9,14 @@
 
 import type { GenFile, GenMessage } from "@bufbuild/protobuf/codegenv2";
 import { fileDesc, messageDesc } from "@bufbuild/protobuf/codegenv2";
-import type { Message } from "@bufbuild/protobuf";
+import { file_google_protobuf_struct } from "@bufbuild/protobuf/wkt";
+import type { JsonObject, Message } from "@bufbuild/protobuf";
 
 /**
  * Describes the file google/cloud/healthcare/v1beta1/annotation/annotation.proto.
  */
 export const file_google_cloud_healthcare_v1beta1_annotation_annotation: GenFile = /*@__PURE__*/
-  fileDesc("Cjtnb29nbGUvY2xvdWQvaGVhbHRoY2FyZS92MWJldGExL2Fubm90YXRpb24vYW5ub3RhdGlvbi5wcm90bxIqZ29vZ2xlLmNsb3VkLmhlYWx0aGNhcmUudjFiZXRhMS5hbm5vdGF0aW9uIhsKGUltcG9ydEFubm90YXRpb25zUmVzcG9uc2UiGwoZRXhwb3J0QW5ub3RhdGlvbnNSZXNwb25zZSIhCh9FdmFsdWF0ZUFubm90YXRpb25TdG9yZVJlc3BvbnNlYgZwcm90bzM");
+  fileDesc("Cjtnb29nbGUvY2xvdWQvaGVhbHRoY2FyZS92MWJldGExL2Fubm90YXRpb24vYW5ub3RhdGlvbi5wcm90bxIqZ29vZ2xlLmNsb3VkLmhlYWx0aGNhcmUudjFiZXRhMS5hbm5vdGF0aW9uIk0KGUltcG9ydEFubm90YXRpb25zUmVzcG9uc2USMAoOdW5rbm93bl9maWVsZHMY0A8gASgLMhcuZ29vZ2xlLnByb3RvYnVmLlN0cnVjdCJNChlFeHBvcnRBbm5vdGF0aW9uc1Jlc3BvbnNlEjAKDnVua25vd25fZmllbGRzGNAPIAEoCzIXLmdvb2dsZS5wcm90b2J1Zi5TdHJ1Y3QiUwofRXZhbHVhdGVBbm5vdGF0aW9uU3RvcmVSZXNwb25zZRIwCg51bmtub3duX2ZpZWxkcxjQDyABKAsyFy5nb29nbGUucHJvdG9idWYuU3RydWN0YgZwcm90bzM", [file_google_protobuf_struct]);
 
 /**
  * The response of annotationStores.import.
@@ -23,6 +24,12 @@ export const file_google_cloud_healthcare_v1beta1_annotation_annotation: GenFile
  * @generated from message google.cloud.healthcare.v1beta1.annotation.ImportAnnotationsResponse
  */
 export type ImportAnnotationsResponse = Message<"google.cloud.healthcare.v1beta1.annotation.ImportAnnotationsResponse"> & {
+  /**
+   * JSON members that the message has no field for.
+   *
+   * @generated from field: google.protobuf.Struct unknown_fields = 2000;
+   */
+  unknownFields?: JsonObject | undefined;
 };
 
 /**
@@ -38,6 +45,12 @@ export const ImportAnnotationsResponseSchema: GenMessage<ImportAnnotationsRespon
  * @generated from message google.cloud.healthcare.v1beta1.annotation.ExportAnnotationsResponse
  */
 export type ExportAnnotationsResponse = Message<"google.cloud.healthcare.v1beta1.annotation.ExportAnnotationsResponse"> & {
+  /**
+   * JSON members that the message has no field for.
+   *
+   * @generated from field: google.protobuf.Struct unknown_fields = 2000;
+   */
+  unknownFields?: JsonObject | undefined;
 };
 
 /**
@@ -53,6 +66,12 @@ export const ExportAnnotationsResponseSchema: GenMessage<ExportAnnotationsRespon
  * @generated from message google.cloud.healthcare.v1beta1.annotation.EvaluateAnnotationStoreResponse
  */
 export type EvaluateAnnotationStoreResponse = Message<"google.cloud.healthcare.v1beta1.annotation.EvaluateAnnotationStoreResponse"> & {
+  /**
+   * JSON members that the message has no field for.
+   *
+   * @generated from field: google.protobuf.Struct unknown_fields = 2000;
+   */
+  unknownFields?: JsonObject | undefined;
 };
 
 /**

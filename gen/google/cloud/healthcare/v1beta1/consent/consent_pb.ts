@@ -8,13 +8,14 @@
 
 import type { GenFile, GenMessage } from "@bufbuild/protobuf/codegenv2";
 import { fileDesc, messageDesc } from "@bufbuild/protobuf/codegenv2";
-import type { Message } from "@bufbuild/protobuf";
+import { file_google_protobuf_struct } from "@bufbuild/protobuf/wkt";
+import type { JsonObject, Message } from "@bufbuild/protobuf";
 
 /**
  * Describes the file google/cloud/healthcare/v1beta1/consent/consent.proto.
  */
 export const file_google_cloud_healthcare_v1beta1_consent_consent: GenFile = /*@__PURE__*/
-  fileDesc("CjVnb29nbGUvY2xvdWQvaGVhbHRoY2FyZS92MWJldGExL2NvbnNlbnQvY29uc2VudC5wcm90bxInZ29vZ2xlLmNsb3VkLmhlYWx0aGNhcmUudjFiZXRhMS5jb25zZW50Ii8KG1F1ZXJ5QWNjZXNzaWJsZURhdGFSZXNwb25zZRIQCghnY3NfdXJpcxgBIAMoCWIGcHJvdG8z");
+  fileDesc("CjVnb29nbGUvY2xvdWQvaGVhbHRoY2FyZS92MWJldGExL2NvbnNlbnQvY29uc2VudC5wcm90bxInZ29vZ2xlLmNsb3VkLmhlYWx0aGNhcmUudjFiZXRhMS5jb25zZW50ImEKG1F1ZXJ5QWNjZXNzaWJsZURhdGFSZXNwb25zZRIQCghnY3NfdXJpcxgBIAMoCRIwCg51bmtub3duX2ZpZWxkcxjQDyABKAsyFy5nb29nbGUucHJvdG9idWYuU3RydWN0YgZwcm90bzM", [file_google_protobuf_struct]);
 
 /**
  * The response of consentStores.queryAccessibleData.
@@ -28,6 +29,13 @@ export type QueryAccessibleDataResponse = Message<"google.cloud.healthcare.v1bet
    * @generated from field: repeated string gcs_uris = 1;
    */
   gcsUris: string[];
+
+  /**
+   * JSON members that the message has no field for.
+   *
+   * @generated from field: google.protobuf.Struct unknown_fields = 2000;
+   */
+  unknownFields?: JsonObject | undefined;
 };
 
 /**

@@ -8,13 +8,14 @@
 
 import type { GenFile, GenMessage } from "@bufbuild/protobuf/codegenv2";
 import { fileDesc, messageDesc } from "@bufbuild/protobuf/codegenv2";
-import type { Message } from "@bufbuild/protobuf";
+import { file_google_protobuf_struct } from "@bufbuild/protobuf/wkt";
+import type { JsonObject, Message } from "@bufbuild/protobuf";
 
 /**
  * Describes the file google/cloud/healthcare/v1beta1/deidentify/deidentify.proto.
  */
 export const file_google_cloud_healthcare_v1beta1_deidentify_deidentify: GenFile = /*@__PURE__*/
-  fileDesc("Cjtnb29nbGUvY2xvdWQvaGVhbHRoY2FyZS92MWJldGExL2RlaWRlbnRpZnkvZGVpZGVudGlmeS5wcm90bxIqZ29vZ2xlLmNsb3VkLmhlYWx0aGNhcmUudjFiZXRhMS5kZWlkZW50aWZ5IhMKEURlaWRlbnRpZnlTdW1tYXJ5Ih0KG0RlaWRlbnRpZnlEaWNvbVN0b3JlU3VtbWFyeSIcChpEZWlkZW50aWZ5RmhpclN0b3JlU3VtbWFyeWIGcHJvdG8z");
+  fileDesc("Cjtnb29nbGUvY2xvdWQvaGVhbHRoY2FyZS92MWJldGExL2RlaWRlbnRpZnkvZGVpZGVudGlmeS5wcm90bxIqZ29vZ2xlLmNsb3VkLmhlYWx0aGNhcmUudjFiZXRhMS5kZWlkZW50aWZ5IkUKEURlaWRlbnRpZnlTdW1tYXJ5EjAKDnVua25vd25fZmllbGRzGNAPIAEoCzIXLmdvb2dsZS5wcm90b2J1Zi5TdHJ1Y3QiTwobRGVpZGVudGlmeURpY29tU3RvcmVTdW1tYXJ5EjAKDnVua25vd25fZmllbGRzGNAPIAEoCzIXLmdvb2dsZS5wcm90b2J1Zi5TdHJ1Y3QiTgoaRGVpZGVudGlmeUZoaXJTdG9yZVN1bW1hcnkSMAoOdW5rbm93bl9maWVsZHMY0A8gASgLMhcuZ29vZ2xlLnByb3RvYnVmLlN0cnVjdGIGcHJvdG8z", [file_google_protobuf_struct]);
 
 /**
  * The response of datasets.deidentify. The public reference does not say which package the type belongs to, so the
@@ -23,6 +24,12 @@ export const file_google_cloud_healthcare_v1beta1_deidentify_deidentify: GenFile
  * @generated from message google.cloud.healthcare.v1beta1.deidentify.DeidentifySummary
  */
 export type DeidentifySummary = Message<"google.cloud.healthcare.v1beta1.deidentify.DeidentifySummary"> & {
+  /**
+   * JSON members that the message has no field for.
+   *
+   * @generated from field: google.protobuf.Struct unknown_fields = 2000;
+   */
+  unknownFields?: JsonObject | undefined;
 };
 
 /**
@@ -38,6 +45,12 @@ export const DeidentifySummarySchema: GenMessage<DeidentifySummary> = /*@__PURE_
  * @generated from message google.cloud.healthcare.v1beta1.deidentify.DeidentifyDicomStoreSummary
  */
 export type DeidentifyDicomStoreSummary = Message<"google.cloud.healthcare.v1beta1.deidentify.DeidentifyDicomStoreSummary"> & {
+  /**
+   * JSON members that the message has no field for.
+   *
+   * @generated from field: google.protobuf.Struct unknown_fields = 2000;
+   */
+  unknownFields?: JsonObject | undefined;
 };
 
 /**
@@ -53,6 +66,12 @@ export const DeidentifyDicomStoreSummarySchema: GenMessage<DeidentifyDicomStoreS
  * @generated from message google.cloud.healthcare.v1beta1.deidentify.DeidentifyFhirStoreSummary
  */
 export type DeidentifyFhirStoreSummary = Message<"google.cloud.healthcare.v1beta1.deidentify.DeidentifyFhirStoreSummary"> & {
+  /**
+   * JSON members that the message has no field for.
+   *
+   * @generated from field: google.protobuf.Struct unknown_fields = 2000;
+   */
+  unknownFields?: JsonObject | undefined;
 };
 
 /**

@@ -8,13 +8,14 @@
 
 import type { GenFile, GenMessage } from "@bufbuild/protobuf/codegenv2";
 import { fileDesc, messageDesc } from "@bufbuild/protobuf/codegenv2";
-import type { Message } from "@bufbuild/protobuf";
+import { file_google_protobuf_struct } from "@bufbuild/protobuf/wkt";
+import type { JsonObject, Message } from "@bufbuild/protobuf";
 
 /**
  * Describes the file google/cloud/healthcare/v1beta1/dicom/dicom.proto.
  */
 export const file_google_cloud_healthcare_v1beta1_dicom_dicom: GenFile = /*@__PURE__*/
-  fileDesc("CjFnb29nbGUvY2xvdWQvaGVhbHRoY2FyZS92MWJldGExL2RpY29tL2RpY29tLnByb3RvEiVnb29nbGUuY2xvdWQuaGVhbHRoY2FyZS52MWJldGExLmRpY29tIhkKF0ltcG9ydERpY29tRGF0YVJlc3BvbnNlIhkKF0V4cG9ydERpY29tRGF0YVJlc3BvbnNlYgZwcm90bzM");
+  fileDesc("CjFnb29nbGUvY2xvdWQvaGVhbHRoY2FyZS92MWJldGExL2RpY29tL2RpY29tLnByb3RvEiVnb29nbGUuY2xvdWQuaGVhbHRoY2FyZS52MWJldGExLmRpY29tIksKF0ltcG9ydERpY29tRGF0YVJlc3BvbnNlEjAKDnVua25vd25fZmllbGRzGNAPIAEoCzIXLmdvb2dsZS5wcm90b2J1Zi5TdHJ1Y3QiSwoXRXhwb3J0RGljb21EYXRhUmVzcG9uc2USMAoOdW5rbm93bl9maWVsZHMY0A8gASgLMhcuZ29vZ2xlLnByb3RvYnVmLlN0cnVjdGIGcHJvdG8z", [file_google_protobuf_struct]);
 
 /**
  * The response of dicomStores.import.
@@ -22,6 +23,12 @@ export const file_google_cloud_healthcare_v1beta1_dicom_dicom: GenFile = /*@__PU
  * @generated from message google.cloud.healthcare.v1beta1.dicom.ImportDicomDataResponse
  */
 export type ImportDicomDataResponse = Message<"google.cloud.healthcare.v1beta1.dicom.ImportDicomDataResponse"> & {
+  /**
+   * JSON members that the message has no field for.
+   *
+   * @generated from field: google.protobuf.Struct unknown_fields = 2000;
+   */
+  unknownFields?: JsonObject | undefined;
 };
 
 /**
@@ -37,6 +44,12 @@ export const ImportDicomDataResponseSchema: GenMessage<ImportDicomDataResponse> 
  * @generated from message google.cloud.healthcare.v1beta1.dicom.ExportDicomDataResponse
  */
 export type ExportDicomDataResponse = Message<"google.cloud.healthcare.v1beta1.dicom.ExportDicomDataResponse"> & {
+  /**
+   * JSON members that the message has no field for.
+   *
+   * @generated from field: google.protobuf.Struct unknown_fields = 2000;
+   */
+  unknownFields?: JsonObject | undefined;
 };
 
 /**

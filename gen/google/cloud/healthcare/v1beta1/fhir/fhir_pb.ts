@@ -8,15 +8,16 @@
 
 import type { GenFile, GenMessage } from "@bufbuild/protobuf/codegenv2";
 import { fileDesc, messageDesc } from "@bufbuild/protobuf/codegenv2";
+import { file_google_protobuf_struct } from "@bufbuild/protobuf/wkt";
 import type { Status } from "../../../../rpc/status_pb.ts";
 import { file_google_rpc_status } from "../../../../rpc/status_pb.ts";
-import type { Message } from "@bufbuild/protobuf";
+import type { JsonObject, Message } from "@bufbuild/protobuf";
 
 /**
  * Describes the file google/cloud/healthcare/v1beta1/fhir/fhir.proto.
  */
 export const file_google_cloud_healthcare_v1beta1_fhir_fhir: GenFile = /*@__PURE__*/
-  fileDesc("Ci9nb29nbGUvY2xvdWQvaGVhbHRoY2FyZS92MWJldGExL2ZoaXIvZmhpci5wcm90bxIkZ29vZ2xlLmNsb3VkLmhlYWx0aGNhcmUudjFiZXRhMS5maGlyIhkKF0ltcG9ydFJlc291cmNlc1Jlc3BvbnNlIhkKF0V4cG9ydFJlc291cmNlc1Jlc3BvbnNlIjMKHVJvbGxiYWNrRmhpclJlc291cmNlc1Jlc3BvbnNlEhIKCmZoaXJfc3RvcmUYASABKAkiiwEKFUFwcGx5Q29uc2VudHNSZXNwb25zZRIdChVjb25zZW50X2FwcGx5X3N1Y2Nlc3MYASABKAMSHQoVY29uc2VudF9hcHBseV9mYWlsdXJlGAIgASgDEhoKEmFmZmVjdGVkX3Jlc291cmNlcxgDIAEoAxIYChBmYWlsZWRfcmVzb3VyY2VzGAQgASgDInEKGkFwcGx5QWRtaW5Db25zZW50c1Jlc3BvbnNlEh0KFWNvbnNlbnRfYXBwbHlfc3VjY2VzcxgBIAEoAxIaChJhZmZlY3RlZF9yZXNvdXJjZXMYAiABKAMSGAoQZmFpbGVkX3Jlc291cmNlcxgDIAEoAyKLAQodQXBwbHlBZG1pbkNvbnNlbnRzRXJyb3JEZXRhaWwSSwoOY29uc2VudF9lcnJvcnMYASADKAsyMy5nb29nbGUuY2xvdWQuaGVhbHRoY2FyZS52MWJldGExLmZoaXIuQ29uc2VudEVycm9ycxIdChVleGlzdGluZ19vcGVyYXRpb25faWQYAiABKAkiQAoNQ29uc2VudEVycm9ycxIMCgRuYW1lGAEgASgJEiEKBWVycm9yGAIgASgLMhIuZ29vZ2xlLnJwYy5TdGF0dXNiBnByb3RvMw", [file_google_rpc_status]);
+  fileDesc("Ci9nb29nbGUvY2xvdWQvaGVhbHRoY2FyZS92MWJldGExL2ZoaXIvZmhpci5wcm90bxIkZ29vZ2xlLmNsb3VkLmhlYWx0aGNhcmUudjFiZXRhMS5maGlyIksKF0ltcG9ydFJlc291cmNlc1Jlc3BvbnNlEjAKDnVua25vd25fZmllbGRzGNAPIAEoCzIXLmdvb2dsZS5wcm90b2J1Zi5TdHJ1Y3QiSwoXRXhwb3J0UmVzb3VyY2VzUmVzcG9uc2USMAoOdW5rbm93bl9maWVsZHMY0A8gASgLMhcuZ29vZ2xlLnByb3RvYnVmLlN0cnVjdCJlCh1Sb2xsYmFja0ZoaXJSZXNvdXJjZXNSZXNwb25zZRISCgpmaGlyX3N0b3JlGAEgASgJEjAKDnVua25vd25fZmllbGRzGNAPIAEoCzIXLmdvb2dsZS5wcm90b2J1Zi5TdHJ1Y3QivQEKFUFwcGx5Q29uc2VudHNSZXNwb25zZRIdChVjb25zZW50X2FwcGx5X3N1Y2Nlc3MYASABKAMSHQoVY29uc2VudF9hcHBseV9mYWlsdXJlGAIgASgDEhoKEmFmZmVjdGVkX3Jlc291cmNlcxgDIAEoAxIYChBmYWlsZWRfcmVzb3VyY2VzGAQgASgDEjAKDnVua25vd25fZmllbGRzGNAPIAEoCzIXLmdvb2dsZS5wcm90b2J1Zi5TdHJ1Y3QiowEKGkFwcGx5QWRtaW5Db25zZW50c1Jlc3BvbnNlEh0KFWNvbnNlbnRfYXBwbHlfc3VjY2VzcxgBIAEoAxIaChJhZmZlY3RlZF9yZXNvdXJjZXMYAiABKAMSGAoQZmFpbGVkX3Jlc291cmNlcxgDIAEoAxIwCg51bmtub3duX2ZpZWxkcxjQDyABKAsyFy5nb29nbGUucHJvdG9idWYuU3RydWN0Ir0BCh1BcHBseUFkbWluQ29uc2VudHNFcnJvckRldGFpbBJLCg5jb25zZW50X2Vycm9ycxgBIAMoCzIzLmdvb2dsZS5jbG91ZC5oZWFsdGhjYXJlLnYxYmV0YTEuZmhpci5Db25zZW50RXJyb3JzEh0KFWV4aXN0aW5nX29wZXJhdGlvbl9pZBgCIAEoCRIwCg51bmtub3duX2ZpZWxkcxjQDyABKAsyFy5nb29nbGUucHJvdG9idWYuU3RydWN0InIKDUNvbnNlbnRFcnJvcnMSDAoEbmFtZRgBIAEoCRIhCgVlcnJvchgCIAEoCzISLmdvb2dsZS5ycGMuU3RhdHVzEjAKDnVua25vd25fZmllbGRzGNAPIAEoCzIXLmdvb2dsZS5wcm90b2J1Zi5TdHJ1Y3RiBnByb3RvMw", [file_google_protobuf_struct, file_google_rpc_status]);
 
 /**
  * The response of fhirStores.import and fhirStores.importHistory.
@@ -24,6 +25,12 @@ export const file_google_cloud_healthcare_v1beta1_fhir_fhir: GenFile = /*@__PURE
  * @generated from message google.cloud.healthcare.v1beta1.fhir.ImportResourcesResponse
  */
 export type ImportResourcesResponse = Message<"google.cloud.healthcare.v1beta1.fhir.ImportResourcesResponse"> & {
+  /**
+   * JSON members that the message has no field for.
+   *
+   * @generated from field: google.protobuf.Struct unknown_fields = 2000;
+   */
+  unknownFields?: JsonObject | undefined;
 };
 
 /**
@@ -39,6 +46,12 @@ export const ImportResourcesResponseSchema: GenMessage<ImportResourcesResponse> 
  * @generated from message google.cloud.healthcare.v1beta1.fhir.ExportResourcesResponse
  */
 export type ExportResourcesResponse = Message<"google.cloud.healthcare.v1beta1.fhir.ExportResourcesResponse"> & {
+  /**
+   * JSON members that the message has no field for.
+   *
+   * @generated from field: google.protobuf.Struct unknown_fields = 2000;
+   */
+  unknownFields?: JsonObject | undefined;
 };
 
 /**
@@ -60,6 +73,13 @@ export type RollbackFhirResourcesResponse = Message<"google.cloud.healthcare.v1b
    * @generated from field: string fhir_store = 1;
    */
   fhirStore: string;
+
+  /**
+   * JSON members that the message has no field for.
+   *
+   * @generated from field: google.protobuf.Struct unknown_fields = 2000;
+   */
+  unknownFields?: JsonObject | undefined;
 };
 
 /**
@@ -102,6 +122,13 @@ export type ApplyConsentsResponse = Message<"google.cloud.healthcare.v1beta1.fhi
    * @generated from field: int64 failed_resources = 4;
    */
   failedResources: bigint;
+
+  /**
+   * JSON members that the message has no field for.
+   *
+   * @generated from field: google.protobuf.Struct unknown_fields = 2000;
+   */
+  unknownFields?: JsonObject | undefined;
 };
 
 /**
@@ -137,6 +164,13 @@ export type ApplyAdminConsentsResponse = Message<"google.cloud.healthcare.v1beta
    * @generated from field: int64 failed_resources = 3;
    */
   failedResources: bigint;
+
+  /**
+   * JSON members that the message has no field for.
+   *
+   * @generated from field: google.protobuf.Struct unknown_fields = 2000;
+   */
+  unknownFields?: JsonObject | undefined;
 };
 
 /**
@@ -165,6 +199,13 @@ export type ApplyAdminConsentsErrorDetail = Message<"google.cloud.healthcare.v1b
    * @generated from field: string existing_operation_id = 2;
    */
   existingOperationId: string;
+
+  /**
+   * JSON members that the message has no field for.
+   *
+   * @generated from field: google.protobuf.Struct unknown_fields = 2000;
+   */
+  unknownFields?: JsonObject | undefined;
 };
 
 /**
@@ -193,6 +234,13 @@ export type ConsentErrors = Message<"google.cloud.healthcare.v1beta1.fhir.Consen
    * @generated from field: google.rpc.Status error = 2;
    */
   error?: Status | undefined;
+
+  /**
+   * JSON members that the message has no field for.
+   *
+   * @generated from field: google.protobuf.Struct unknown_fields = 2000;
+   */
+  unknownFields?: JsonObject | undefined;
 };
 
 /**

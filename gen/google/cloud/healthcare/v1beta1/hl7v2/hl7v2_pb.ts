@@ -8,13 +8,14 @@
 
 import type { GenFile, GenMessage } from "@bufbuild/protobuf/codegenv2";
 import { fileDesc, messageDesc } from "@bufbuild/protobuf/codegenv2";
-import type { Message } from "@bufbuild/protobuf";
+import { file_google_protobuf_struct } from "@bufbuild/protobuf/wkt";
+import type { JsonObject, Message } from "@bufbuild/protobuf";
 
 /**
  * Describes the file google/cloud/healthcare/v1beta1/hl7v2/hl7v2.proto.
  */
 export const file_google_cloud_healthcare_v1beta1_hl7v2_hl7v2: GenFile = /*@__PURE__*/
-  fileDesc("CjFnb29nbGUvY2xvdWQvaGVhbHRoY2FyZS92MWJldGExL2hsN3YyL2hsN3YyLnByb3RvEiVnb29nbGUuY2xvdWQuaGVhbHRoY2FyZS52MWJldGExLmhsN3YyIhgKFkltcG9ydE1lc3NhZ2VzUmVzcG9uc2UiGAoWRXhwb3J0TWVzc2FnZXNSZXNwb25zZSI0Ch1Sb2xsYmFja0hsN1YyTWVzc2FnZXNSZXNwb25zZRITCgtobDd2Ml9zdG9yZRgBIAEoCWIGcHJvdG8z");
+  fileDesc("CjFnb29nbGUvY2xvdWQvaGVhbHRoY2FyZS92MWJldGExL2hsN3YyL2hsN3YyLnByb3RvEiVnb29nbGUuY2xvdWQuaGVhbHRoY2FyZS52MWJldGExLmhsN3YyIkoKFkltcG9ydE1lc3NhZ2VzUmVzcG9uc2USMAoOdW5rbm93bl9maWVsZHMY0A8gASgLMhcuZ29vZ2xlLnByb3RvYnVmLlN0cnVjdCJKChZFeHBvcnRNZXNzYWdlc1Jlc3BvbnNlEjAKDnVua25vd25fZmllbGRzGNAPIAEoCzIXLmdvb2dsZS5wcm90b2J1Zi5TdHJ1Y3QiZgodUm9sbGJhY2tIbDdWMk1lc3NhZ2VzUmVzcG9uc2USEwoLaGw3djJfc3RvcmUYASABKAkSMAoOdW5rbm93bl9maWVsZHMY0A8gASgLMhcuZ29vZ2xlLnByb3RvYnVmLlN0cnVjdGIGcHJvdG8z", [file_google_protobuf_struct]);
 
 /**
  * The response of hl7V2Stores.import.
@@ -22,6 +23,12 @@ export const file_google_cloud_healthcare_v1beta1_hl7v2_hl7v2: GenFile = /*@__PU
  * @generated from message google.cloud.healthcare.v1beta1.hl7v2.ImportMessagesResponse
  */
 export type ImportMessagesResponse = Message<"google.cloud.healthcare.v1beta1.hl7v2.ImportMessagesResponse"> & {
+  /**
+   * JSON members that the message has no field for.
+   *
+   * @generated from field: google.protobuf.Struct unknown_fields = 2000;
+   */
+  unknownFields?: JsonObject | undefined;
 };
 
 /**
@@ -37,6 +44,12 @@ export const ImportMessagesResponseSchema: GenMessage<ImportMessagesResponse> = 
  * @generated from message google.cloud.healthcare.v1beta1.hl7v2.ExportMessagesResponse
  */
 export type ExportMessagesResponse = Message<"google.cloud.healthcare.v1beta1.hl7v2.ExportMessagesResponse"> & {
+  /**
+   * JSON members that the message has no field for.
+   *
+   * @generated from field: google.protobuf.Struct unknown_fields = 2000;
+   */
+  unknownFields?: JsonObject | undefined;
 };
 
 /**
@@ -58,6 +71,13 @@ export type RollbackHl7V2MessagesResponse = Message<"google.cloud.healthcare.v1b
    * @generated from field: string hl7v2_store = 1;
    */
   hl7v2Store: string;
+
+  /**
+   * JSON members that the message has no field for.
+   *
+   * @generated from field: google.protobuf.Struct unknown_fields = 2000;
+   */
+  unknownFields?: JsonObject | undefined;
 };
 
 /**

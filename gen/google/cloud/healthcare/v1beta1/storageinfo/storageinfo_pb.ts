@@ -8,13 +8,14 @@
 
 import type { GenFile, GenMessage } from "@bufbuild/protobuf/codegenv2";
 import { fileDesc, messageDesc } from "@bufbuild/protobuf/codegenv2";
-import type { Message } from "@bufbuild/protobuf";
+import { file_google_protobuf_struct } from "@bufbuild/protobuf/wkt";
+import type { JsonObject, Message } from "@bufbuild/protobuf";
 
 /**
  * Describes the file google/cloud/healthcare/v1beta1/storageinfo/storageinfo.proto.
  */
 export const file_google_cloud_healthcare_v1beta1_storageinfo_storageinfo: GenFile = /*@__PURE__*/
-  fileDesc("Cj1nb29nbGUvY2xvdWQvaGVhbHRoY2FyZS92MWJldGExL3N0b3JhZ2VpbmZvL3N0b3JhZ2VpbmZvLnByb3RvEitnb29nbGUuY2xvdWQuaGVhbHRoY2FyZS52MWJldGExLnN0b3JhZ2VpbmZvIiAKHlNldEJsb2JTdG9yYWdlU2V0dGluZ3NSZXNwb25zZWIGcHJvdG8z");
+  fileDesc("Cj1nb29nbGUvY2xvdWQvaGVhbHRoY2FyZS92MWJldGExL3N0b3JhZ2VpbmZvL3N0b3JhZ2VpbmZvLnByb3RvEitnb29nbGUuY2xvdWQuaGVhbHRoY2FyZS52MWJldGExLnN0b3JhZ2VpbmZvIlIKHlNldEJsb2JTdG9yYWdlU2V0dGluZ3NSZXNwb25zZRIwCg51bmtub3duX2ZpZWxkcxjQDyABKAsyFy5nb29nbGUucHJvdG9idWYuU3RydWN0YgZwcm90bzM", [file_google_protobuf_struct]);
 
 /**
  * The response of dicomStores.setBlobStorageSettings and dicomWeb.studies.setBlobStorageSettings, as the discovery
@@ -23,6 +24,12 @@ export const file_google_cloud_healthcare_v1beta1_storageinfo_storageinfo: GenFi
  * @generated from message google.cloud.healthcare.v1beta1.storageinfo.SetBlobStorageSettingsResponse
  */
 export type SetBlobStorageSettingsResponse = Message<"google.cloud.healthcare.v1beta1.storageinfo.SetBlobStorageSettingsResponse"> & {
+  /**
+   * JSON members that the message has no field for.
+   *
+   * @generated from field: google.protobuf.Struct unknown_fields = 2000;
+   */
+  unknownFields?: JsonObject | undefined;
 };
 
 /**

@@ -1,0 +1,455 @@
+import { gzipSync } from "node:zlib";
+import { type JsonObject, type JsonValue, toJson } from "@bufbuild/protobuf";
+import { StructSchema } from "@bufbuild/protobuf/wkt";
+import { Code, type ConnectError } from "@connectrpc/connect";
+import { describe, expect, test } from "vitest";
+import {
+  BadRequestSchema,
+  DebugInfoSchema,
+  ErrorInfoSchema,
+  RetryInfoSchema,
+} from "../../gen/google/rpc/error_details_pb.ts";
+import { errorFromResponse, type UpstreamErrorContext } from "../../src/errors/from-upstream.ts";
+import { registry } from "../../src/lib/any-registry.ts";
+
+const CALLER: UpstreamErrorContext = { credentials: "caller", attempts: 1, now: 0 };
+const ADC: UpstreamErrorContext = { credentials: "adc", attempts: 2, now: 0 };
+const JSON_TYPE = { "content-type": "application/json; charset=UTF-8" };
+const HTML_TYPE = { "content-type": "text/html; charset=UTF-8" };
+
+/**
+ * What the answer has to be, by hand: each google.rpc code, the HTTP status that Google's APIs send with it, and the
+ * code that this status alone means with a JSON body and with any other.
+ */
+const CODES: [name: string, code: number, http: number, json: Code, other: Code][] = [
+  ["OK", 0, 418, Code.FailedPrecondition, Code.FailedPrecondition],
+  ["CANCELLED", 1, 499, Code.Canceled, Code.Canceled],
+  ["UNKNOWN", 2, 500, Code.Internal, Code.Internal],
+  ["INVALID_ARGUMENT", 3, 400, Code.InvalidArgument, Code.InvalidArgument],
+  ["DEADLINE_EXCEEDED", 4, 504, Code.DeadlineExceeded, Code.DeadlineExceeded],
+  ["NOT_FOUND", 5, 404, Code.NotFound, Code.Unimplemented],
+  ["ALREADY_EXISTS", 6, 409, Code.Aborted, Code.Aborted],
+  ["PERMISSION_DENIED", 7, 403, Code.PermissionDenied, Code.PermissionDenied],
+  ["RESOURCE_EXHAUSTED", 8, 429, Code.ResourceExhausted, Code.ResourceExhausted],
+  ["FAILED_PRECONDITION", 9, 400, Code.InvalidArgument, Code.InvalidArgument],
+  ["ABORTED", 10, 409, Code.Aborted, Code.Aborted],
+  ["OUT_OF_RANGE", 11, 400, Code.InvalidArgument, Code.InvalidArgument],
+  ["UNIMPLEMENTED", 12, 501, Code.Unimplemented, Code.Unimplemented],
+  ["INTERNAL", 13, 500, Code.Internal, Code.Internal],
+  ["UNAVAILABLE", 14, 503, Code.Unavailable, Code.Unavailable],
+  ["DATA_LOSS", 15, 500, Code.Internal, Code.Internal],
+  ["UNAUTHENTICATED", 16, 401, Code.Unauthenticated, Code.Unauthenticated],
+];
+
+/** One of each google.rpc detail type, a Healthcare one, one nobody knows, and one that is no object. */
+const EVERY_DETAIL: JsonValue[] = [
+  { "@type": "type.googleapis.com/google.rpc.ErrorInfo", reason: "R", domain: "healthcare.googleapis.com" },
+  { "@type": "type.googleapis.com/google.rpc.RetryInfo", retryDelay: "7s" },
+  { "@type": "type.googleapis.com/google.rpc.DebugInfo", stackEntries: ["a"], detail: "d" },
+  {
+    "@type": "type.googleapis.com/google.rpc.QuotaFailure",
+    violations: [{ subject: "s", quotaDimensions: { region: "us" }, quotaValue: "10" }],
+  },
+  { "@type": "type.googleapis.com/google.rpc.PreconditionFailure", violations: [{ type: "T" }] },
+  {
+    "@type": "type.googleapis.com/google.rpc.BadRequest",
+    fieldViolations: [{ field: "page_size", description: "d" }],
+  },
+  { "@type": "type.googleapis.com/google.rpc.RequestInfo", requestId: "req-1" },
+  { "@type": "type.googleapis.com/google.rpc.ResourceInfo", resourceType: "t", resourceName: "n" },
+  { "@type": "type.googleapis.com/google.rpc.Help", links: [{ url: "https://example.com" }] },
+  { "@type": "type.googleapis.com/google.rpc.LocalizedMessage", locale: "de", message: "Nein" },
+  {
+    "@type": "type.googleapis.com/google.cloud.healthcare.v1.fhir.ApplyAdminConsentsErrorDetail",
+    existingOperationId: "7",
+  },
+  { "@type": "type.googleapis.com/google.cloud.healthcare.v9.Unheard", count: 3, list: [null, true] },
+  "just a word",
+];
+
+interface Row {
+  readonly name: string;
+  readonly code: number;
+  readonly http: number;
+  readonly json: Code;
+  readonly other: Code;
+}
+
+interface Shape {
+  readonly headers?: Record<string, string>;
+  readonly body: (row: Row) => JsonValue | string | Uint8Array;
+  readonly code: (row: Row) => Code;
+  readonly message: RegExp;
+  /** Details beside the gateway's ErrorInfo, as JSON. */
+  readonly details?: JsonValue[];
+}
+
+const byName = (row: Row): Code => (row.code === 0 ? row.json : row.code);
+const byHttpJson = (row: Row): Code => row.json;
+const byHttpOther = (row: Row): Code => row.other;
+
+const DEBUG: JsonObject = { "@type": "type.googleapis.com/google.rpc.DebugInfo", detail: "d" };
+
+const SHAPES: Record<string, Shape> = {
+  "an error object": {
+    body: ({ name, http }) => ({
+      error: { code: http, message: "says why", status: name, details: [DEBUG] },
+    }),
+    code: byName,
+    message: /^says why$/,
+    details: [DEBUG],
+  },
+  "an array with an error object": {
+    body: ({ name, http }) => [{ other: 1 }, { error: { code: http, message: "says why", status: name } }],
+    code: byName,
+    message: /^says why$/,
+  },
+  "a bare Status with a google.rpc code": {
+    body: ({ code }) => ({ code, message: "says why", details: [DEBUG] }),
+    code: byName,
+    message: /^says why$/,
+    details: [DEBUG],
+  },
+  "a bare Status with an HTTP code": {
+    body: ({ http }) => ({ code: http, message: "says why" }),
+    code: byHttpJson,
+    message: /^says why$/,
+  },
+  "an OAuth error": {
+    body: () => ({ error: "invalid_grant", error_description: "Token has been revoked." }),
+    code: ({ http, json }) => (http >= 500 ? json : Code.Unauthenticated),
+    message: /^invalid_grant: Token has been revoked\.$/,
+  },
+  "an HTML page": {
+    headers: HTML_TYPE,
+    body: () => "<!DOCTYPE html><html><title>Error</title>That is an error.</html>",
+    code: byHttpOther,
+    message: /^HTTP \d+ from upstream \(text\/html\)/,
+  },
+  "plain text": {
+    headers: { "content-type": "text/plain" },
+    body: () => "upstream connect error or disconnect/reset before headers",
+    code: byHttpOther,
+    message: /^HTTP \d+ from upstream \(text\/plain\)/,
+  },
+  "no body": {
+    headers: {},
+    body: () => "",
+    code: byHttpOther,
+    message: /^HTTP \d+ from upstream \(empty body\)/,
+  },
+  "an error object cut in its details": {
+    body: ({ name, http }) => {
+      const text = JSON.stringify({
+        error: {
+          code: http,
+          message: "says why",
+          status: name,
+          details: [DEBUG, { "@type": "x/y", lost: "half of" }],
+        },
+      });
+      return text.slice(0, text.indexOf("half"));
+    },
+    code: byName,
+    message: /^says why$/,
+    details: [DEBUG],
+  },
+  "an error object of a megabyte": {
+    body: ({ name, http }) => ({
+      error: {
+        code: http,
+        message: "says why",
+        status: name,
+        details: [DEBUG, { ...DEBUG, detail: "x".repeat(1e6) }],
+      },
+    }),
+    code: byName,
+    message: /^says why$/,
+    details: [DEBUG],
+  },
+  "an error object of the older form": {
+    body: ({ http }) => ({
+      error: {
+        code: http,
+        message: "says why",
+        errors: [{ message: "says why", domain: "global", reason: "notFound" }],
+      },
+    }),
+    code: byHttpJson,
+    message: /^says why$/,
+    details: [
+      {
+        "@type": "type.googleapis.com/google.protobuf.Struct",
+        value: { message: "says why", domain: "global", reason: "notFound" },
+      },
+    ],
+  },
+  "an error object with every kind of detail": {
+    body: ({ name, http }) => ({
+      error: { code: http, message: "says why", status: name, details: EVERY_DETAIL },
+    }),
+    code: byName,
+    message: /^says why$/,
+    details: EVERY_DETAIL.map((detail) => {
+      if (typeof detail === "string")
+        return { "@type": "type.googleapis.com/google.protobuf.Value", value: detail };
+      return String((detail as JsonObject)["@type"]).endsWith("Unheard")
+        ? { "@type": "type.googleapis.com/google.protobuf.Struct", value: detail }
+        : detail;
+    }),
+  },
+};
+
+describe.each(Object.entries(SHAPES))("%s", (_, shape) => {
+  test.each(CODES)("for %s is the right error", (name, code, http, json, other) => {
+    const row = { name, code, http, json, other };
+    const body = shape.body(row);
+    const error = errorFromResponse(
+      { status: http, headers: shape.headers ?? JSON_TYPE, body: bytes(body) },
+      CALLER,
+    );
+    expect(Code[error.code]).toBe(Code[shape.code(row)]);
+    expect(error.rawMessage).toMatch(shape.message);
+    expect(error.rawMessage).not.toMatch(/[<>]/);
+    expect(error.metadata.get("lro-upstream-status")).toBe(String(http));
+    expect(error.metadata.get("lro-error-layer")).toBe(
+      error.code === Code.Unauthenticated ? "credentials" : "upstream",
+    );
+    const infos = error.findDetails(ErrorInfoSchema);
+    expect(infos).toHaveLength(1);
+    const theirs = JSON.stringify(body).includes("google.rpc.ErrorInfo");
+    expect(infos[0]?.domain).toBe(theirs ? "healthcare.googleapis.com" : "lro-gateway");
+    const others = detailsOf(error).filter((detail) => theirs || !isErrorInfo(detail));
+    expect(others).toEqual(shape.details ?? []);
+  });
+});
+
+describe("the HTTP status alone", () => {
+  // The gateway column of the table of HTTP statuses.
+  test.each([
+    [400, Code.InvalidArgument],
+    [401, Code.Unauthenticated],
+    [402, Code.FailedPrecondition],
+    [403, Code.PermissionDenied],
+    [404, Code.Unimplemented],
+    [405, Code.Unimplemented],
+    [408, Code.Unavailable],
+    [409, Code.Aborted],
+    [410, Code.NotFound],
+    [411, Code.Internal],
+    [412, Code.FailedPrecondition],
+    [413, Code.InvalidArgument],
+    [414, Code.InvalidArgument],
+    [416, Code.OutOfRange],
+    [418, Code.FailedPrecondition],
+    [429, Code.ResourceExhausted],
+    [431, Code.InvalidArgument],
+    [499, Code.Canceled],
+    [500, Code.Internal],
+    [501, Code.Unimplemented],
+    [502, Code.Unavailable],
+    [503, Code.Unavailable],
+    [504, Code.DeadlineExceeded],
+    [507, Code.Internal],
+    [100, Code.Unknown],
+    [302, Code.Unknown],
+    [307, Code.Unknown],
+    [200, Code.Internal],
+  ])("%i with an HTML page is %s", (status, code) => {
+    expect(decode(status, "<html>", CALLER, HTML_TYPE).code).toBe(code);
+  });
+
+  test("404 with any JSON object is NOT_FOUND, also one of no known shape", () => {
+    expect(decode(404, { detail: "nope" }).code).toBe(Code.NotFound);
+    expect(decode(404, { error: "not_found" }).code).toBe(Code.NotFound);
+    expect(decode(404, []).code).toBe(Code.NotFound);
+    expect(decode(404, '{"error": {"co').code).toBe(Code.NotFound);
+  });
+});
+
+describe("the code", () => {
+  test.each(["", "OK", "not_found", "NOT_A_CODE", "CANCELED", "toString"])(
+    "is the one of the HTTP status where `status` is %j",
+    (status) => {
+      expect(decode(409, { error: { code: 404, message: "m", status } }).code).toBe(Code.Aborted);
+    },
+  );
+
+  test("comes from a Status of any number without ever being 0", () => {
+    for (const code of [0, -1, 17, 99, 600, 1.5, 1e9])
+      expect(decode(429, { code, message: "m" }).code, String(code)).toBe(Code.ResourceExhausted);
+  });
+
+  test("stands behind a byte order mark and behind the prefix against scripts", () => {
+    const text = JSON.stringify({ error: { code: 400, status: "OUT_OF_RANGE", message: "m" } });
+    expect(decode(400, `\ufeff${text}`).code).toBe(Code.OutOfRange);
+    expect(decode(400, `)]}'\n${text}`).code).toBe(Code.OutOfRange);
+  });
+
+  test("is found in JSON that calls itself HTML", () => {
+    const body = { error: { code: 400, status: "OUT_OF_RANGE", message: "m" } };
+    expect(decode(400, body, CALLER, HTML_TYPE).code).toBe(Code.OutOfRange);
+  });
+
+  test("survives bytes that are no text at all", () => {
+    const body = gzipSync("not inflated");
+    expect(decode(502, body).code).toBe(Code.Unavailable);
+    expect(decode(502, body).rawMessage).toBe("HTTP 502 from upstream (application/json)");
+  });
+});
+
+describe("a refusal of the credentials", () => {
+  const body = {
+    error: {
+      code: 401,
+      message: "Request had invalid authentication credentials.",
+      status: "UNAUTHENTICATED",
+      details: [
+        {
+          "@type": "type.googleapis.com/google.rpc.ErrorInfo",
+          reason: "ACCESS_TOKEN_EXPIRED",
+          domain: "googleapis.com",
+          metadata: { service: "healthcare.googleapis.com" },
+        },
+        DEBUG,
+      ],
+    },
+  };
+
+  test.each(["caller", "none"] as const)(
+    "is UNAUTHENTICATED in mode %s, as the upstream put it",
+    (credentials) => {
+      const error = decode(401, body, { ...CALLER, credentials });
+      expect(error.code).toBe(Code.Unauthenticated);
+      expect(error.rawMessage).toBe(body.error.message);
+      expect(detailsOf(error)).toEqual(body.error.details);
+    },
+  );
+
+  test("is INTERNAL for the gateway's own, with every detail kept and one ErrorInfo", () => {
+    const error = decode(401, body, ADC);
+    expect(error.code).toBe(Code.Internal);
+    expect(error.rawMessage).toContain(body.error.message);
+    expect(error.metadata.get("lro-error-layer")).toBe("credentials");
+    const infos = error.findDetails(ErrorInfoSchema);
+    expect(infos).toHaveLength(1);
+    expect(infos[0]).toMatchObject({
+      reason: "UPSTREAM_CREDENTIALS_REJECTED",
+      domain: "lro-gateway",
+      metadata: { upstreamReason: "ACCESS_TOKEN_EXPIRED", upstreamDomain: "googleapis.com" },
+    });
+    const structs = error.findDetails(StructSchema).map((struct) => toJson(StructSchema, struct));
+    expect(structs).toEqual([body.error.details[0]]);
+    expect(error.findDetails(DebugInfoSchema)).toHaveLength(1);
+  });
+
+  test("is the gateway's own fault with any body, and nobody's fault when the token service is down", () => {
+    expect(decode(401, "", ADC).code).toBe(Code.Internal);
+    expect(decode(401, "<html>", ADC, HTML_TYPE).code).toBe(Code.Internal);
+    expect(decode(400, { error: "invalid_grant" }, ADC).code).toBe(Code.Internal);
+    expect(decode(503, { error: "temporarily_unavailable" }, ADC).code).toBe(Code.Unavailable);
+    expect(decode(503, { error: "temporarily_unavailable" }, CALLER).code).toBe(Code.Unavailable);
+  });
+});
+
+describe("Retry-After", () => {
+  test("of seconds becomes RetryInfo", () => {
+    const error = decode(429, {}, CALLER, { "retry-after": "30" });
+    expect(error.findDetails(RetryInfoSchema)[0]?.retryDelay?.seconds).toBe(30n);
+  });
+
+  test("as a date counts from now", () => {
+    const now = Date.UTC(2026, 1, 3, 4, 5, 6);
+    const headers = { "retry-after": "Tue, 03 Feb 2026 04:05:16 GMT" };
+    const error = decode(503, "", { ...CALLER, now }, headers);
+    expect(error.findDetails(RetryInfoSchema)[0]?.retryDelay?.seconds).toBe(10n);
+  });
+
+  test("does not compete with a RetryInfo of the body", () => {
+    const details = [{ "@type": "type.googleapis.com/google.rpc.RetryInfo", retryDelay: "1.5s" }];
+    const body = { error: { code: 429, message: "m", status: "RESOURCE_EXHAUSTED", details } };
+    const infos = decode(429, body, CALLER, { "retry-after": "30" }).findDetails(RetryInfoSchema);
+    expect(infos).toHaveLength(1);
+    expect(infos[0]?.retryDelay?.nanos).toBe(500_000_000);
+  });
+
+  test("of nonsense is passed over", () => {
+    for (const value of ["", "soon", "-5", "1e3", "Fri, 99 Xyz 2026 99:99:99 GMT"])
+      expect(decode(503, "", CALLER, { "retry-after": value }).findDetails(RetryInfoSchema)).toEqual([]);
+  });
+});
+
+describe("metadata", () => {
+  test("names the upstream's request id when it is a plain token", () => {
+    const id = (headers: Record<string, string>, body: JsonValue = {}) =>
+      decode(500, body, CALLER, headers).metadata.get("lro-upstream-request-id");
+    expect(id({ "x-goog-request-id": "abc/1;o=1" })).toBe("abc/1;o=1");
+    expect(id({ "x-request-id": "abc" })).toBe("abc");
+    expect(id({ "x-request-id": "a\r\nb" })).toBeNull();
+    expect(id({ "x-request-id": "é" })).toBeNull();
+    expect(id({ "x-request-id": "x".repeat(129) })).toBeNull();
+    const details = [{ "@type": "type.googleapis.com/google.rpc.RequestInfo", requestId: "from-detail" }];
+    expect(id({}, { error: { code: 500, details } })).toBe("from-detail");
+  });
+});
+
+describe("text", () => {
+  test("never holds a credential, wherever the upstream put it", () => {
+    const token = "ya29.a0AfH6SMBx-secret_secret";
+    const jwt = "eyJhbGciOiJSUzI1NiJ9.eyJzdWIiOiIxIn0.c2VjcmV0";
+    const details = [
+      { ...DEBUG, detail: `Bearer 0123456789abcdefsecret and ${jwt}` },
+      { "@type": "x/y", [token]: [token] },
+    ];
+    const error = decode(401, { error: { code: 401, message: `bad token ${token}`, details } });
+    expect(error.rawMessage).toBe("bad token [credential removed]");
+    expect(JSON.stringify(detailsOf(error))).not.toMatch(/secret|c2Vj/);
+  });
+
+  test("is well-formed", () => {
+    const error = decode(
+      400,
+      '{"error":{"code":400,"message":"a\\ud800b","details":[{"@type":"type.googleapis.com/google.rpc.BadRequest","fieldViolations":[{"field":"\\udfff"}]}]}}',
+    );
+    expect(error.rawMessage).toBe("a\ufffdb");
+    expect(error.findDetails(BadRequestSchema)[0]?.fieldViolations[0]?.field).toBe("\ufffd");
+  });
+
+  test("of an answer without one names the status and media type", () => {
+    expect(decode(500, { error: { code: 500 } }).rawMessage).toBe(
+      "HTTP 500 from upstream (application/json)",
+    );
+    expect(decode(500, "x", CALLER, { "content-type": "<script>" }).rawMessage).toBe(
+      "HTTP 500 from upstream (no content type)",
+    );
+  });
+});
+
+function decode(
+  status: number,
+  body: JsonValue | Uint8Array,
+  context: UpstreamErrorContext = CALLER,
+  headers: Record<string, string> = JSON_TYPE,
+): ConnectError {
+  return errorFromResponse({ status, headers, body: bytes(body) }, context);
+}
+
+function bytes(body: JsonValue | Uint8Array): Uint8Array {
+  if (body instanceof Uint8Array) return body;
+  return new TextEncoder().encode(typeof body === "string" ? body : JSON.stringify(body));
+}
+
+/** The details as a client sees them in JSON, each with its `@type`. */
+function detailsOf(error: ConnectError): JsonObject[] {
+  return error.details.map((detail) => {
+    if (!("desc" in detail)) throw new Error("details are typed");
+    const json = toJson(detail.desc, detail.value as never, { registry });
+    const type = { "@type": `type.googleapis.com/${detail.desc.typeName}` };
+    const custom = detail.desc.typeName.startsWith("google.protobuf.");
+    return custom ? { ...type, value: json } : { ...type, ...(json as JsonObject) };
+  });
+}
+
+function isErrorInfo(detail: JsonObject): boolean {
+  return detail["@type"] === "type.googleapis.com/google.rpc.ErrorInfo";
+}
