@@ -1,12 +1,12 @@
-import { type DescField, type DescMessage, type Message, ScalarType } from "@bufbuild/protobuf";
+import type { DescField, DescMessage, Message } from "@bufbuild/protobuf";
 import type { ConnectError } from "@connectrpc/connect";
 import type { RestRequest } from "../lib/rest.ts";
 import { MAX_TARGET_LENGTH } from "./field-limits.ts";
-import { fieldValue, scalarText } from "./field-value.ts";
+import { compileFieldValue, fieldValue, scalarText } from "./field-value.ts";
 import type { PathTemplate } from "./path-template.ts";
 import { encodeSegment, encodeSegments } from "./percent-encoding.ts";
 import { compileQuery, type QueryWriter } from "./query.ts";
-import { invalidField, invalidName } from "./refusal.ts";
+import { invalidField } from "./refusal.ts";
 import { type BodyWriter, compileFieldBody, compileWholeBody } from "./request-body.ts";
 import { MAX_NAME_BYTES, nameProblem } from "./resource-name.ts";
 import { compileSegmentPattern, NO_MATCH, type SegmentPattern, UNUSUAL } from "./segment-pattern.ts";
@@ -81,7 +81,7 @@ export function compileBinding(
     if (unusual) refuseRewrittenPath(parts, target);
     if (query) {
       const parameters = query(message);
-      if (parameters !== "") target += `?${parameters.slice(1)}`;
+      if (parameters !== "") target += `?${parameters}`;
     }
     if (target.length > MAX_TARGET_LENGTH) throw tooLong(schema, message);
     return { verb, path: target, body: writeBody ? writeBody(message) : undefined };
@@ -127,14 +127,11 @@ function compilePath(
 const SOME_FHIR_STORE_OPERATION = "projects/p/locations/l/datasets/d/fhirStores/f/operations/o";
 
 function compileRead(field: DescField): (message: Message) => string {
-  if (field.scalar !== ScalarType.STRING || field.oneof)
-    return (message) => {
-      const value = fieldValue(message, field);
-      return value === undefined ? "" : scalarText(field, value);
-    };
-  const { localName } = field;
-  // The hot case, without presence: generated code always has the property.
-  return (message) => (message as unknown as Record<string, string>)[localName] ?? "";
+  const read = compileFieldValue(field);
+  return (message) => {
+    const value = read(message);
+    return typeof value === "string" ? value : value === undefined ? "" : scalarText(field, value);
+  };
 }
 
 function compileRest(
@@ -167,12 +164,12 @@ function variableFields(schema: DescMessage): string {
 
 function encodeChecked(part: Part, value: string): string {
   const problem = nameProblem(value);
-  if (problem !== undefined) throw invalidName(part.field.name, value, problem);
+  if (problem !== undefined) throw invalidField(part.field.name, value, problem);
   return part.pattern.single ? encodeSegment(value) : encodeSegments(value);
 }
 
 function refuseFhirStoreOperation(part: Part, value: string): void {
-  if (isFhirStoreOperation(value)) throw invalidName(part.field.name, value, FHIR_STORE_OPERATION);
+  if (isFhirStoreOperation(value)) throw invalidField(part.field.name, value, FHIR_STORE_OPERATION);
 }
 
 /**
@@ -183,7 +180,7 @@ function refuseFhirStoreOperation(part: Part, value: string): void {
 function refuseRewrittenPath(parts: readonly Part[], path: string): void {
   const url = URL.parse(path, "http://upstream.invalid");
   if (url?.href === `http://upstream.invalid${path}`) return;
-  throw invalidName(parts[0]?.field.name ?? "name", "", "would be changed on its way by a URL parser");
+  throw invalidField(parts[0]?.field.name ?? "name", "", "would be changed on its way by a URL parser");
 }
 
 /** The violation is on the longest text, since that is the one to shorten. */

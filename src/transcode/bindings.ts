@@ -6,7 +6,7 @@ import type { RestRequest } from "../lib/rest.ts";
 import { type Binding, compileBinding } from "./binding.ts";
 import type { HttpBinding, HttpRule, HttpRules } from "./http-rules.ts";
 import { parsePathTemplate } from "./path-template.ts";
-import { invalidName } from "./refusal.ts";
+import { invalidField } from "./refusal.ts";
 import { findRivals, type Rival } from "./rivals.ts";
 import type { RuleProblem, RulesResult } from "./rule-problem.ts";
 import { NO_MATCH } from "./segment-pattern.ts";
@@ -205,7 +205,7 @@ function refuseRivals(rivals: readonly Rival[], binding: Binding, message: Messa
   const rival = rivals.find((candidate) => candidate.owns(path));
   const variable = binding.variables[0];
   if (!rival || !variable) return;
-  throw invalidName(
+  throw invalidField(
     variable.field.name,
     variable.read(message),
     `would make a URL that the upstream takes for ${rival.method}`,
@@ -222,5 +222,5 @@ function mismatch(bindings: readonly Binding[], message: Message): ConnectError 
     .filter((variable) => variable.field.name === field)
     .map(({ pattern }) => pattern.text);
   const value = blamed?.read(message) ?? "";
-  return invalidName(field, value, shapeMismatch(value, [...new Set(shapes)]));
+  return invalidField(field, value, shapeMismatch(value, [...new Set(shapes)]));
 }

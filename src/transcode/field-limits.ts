@@ -1,6 +1,5 @@
-import { Buffer } from "node:buffer";
 import type { DescField } from "@bufbuild/protobuf";
-import { MAX_NAME_BYTES } from "./resource-name.ts";
+import { isLongerThan, nameProblem } from "./resource-name.ts";
 
 /** UTF-8 bytes of `filter`: far beyond a filter that a person writes, and small enough to leave room in a URL. */
 export const MAX_FILTER_BYTES = 2048;
@@ -18,15 +17,18 @@ export const MAX_TEXT_BYTES = 2048;
 export const MAX_TARGET_LENGTH = 8000;
 
 const LIMITS: Readonly<Record<string, number>> = {
-  name: MAX_NAME_BYTES,
   filter: MAX_FILTER_BYTES,
   page_token: MAX_PAGE_TOKEN_BYTES,
 };
 
-/** Why a field's text must not go into a query or body, as the end of a sentence, or `undefined`. */
+/**
+ * Why a field's text must not go into a query or body, as the end of a sentence, or `undefined`. Controls and the like
+ * are the upstream's business there, but not in a name: some APIs take it in the query (speech v1: `get /v1/operations`).
+ */
 export function textProblem(field: DescField, value: string): string | undefined {
+  if (field.name === "name") return nameProblem(value);
   const limit = LIMITS[field.name] ?? MAX_TEXT_BYTES;
-  if (value.length > limit || Buffer.byteLength(value) > limit) return `is longer than ${limit} bytes`;
+  if (isLongerThan(value, limit)) return `is longer than ${limit} bytes`;
   return value.isWellFormed()
     ? undefined
     : "holds a lone surrogate (half of a UTF-16 pair), which has no UTF-8 form";

@@ -5,18 +5,43 @@ import {
   isFieldSet,
   type JsonValue,
   type Message,
+  ScalarType,
   toJson,
 } from "@bufbuild/protobuf";
 import { reflect } from "@bufbuild/protobuf/reflect";
 import { base64Encode } from "@bufbuild/protobuf/wire";
+import { FeatureSet_FieldPresence } from "@bufbuild/protobuf/wkt";
 
 /** Reads a field's value from a message; `undefined` when it is not set (the default, without presence). */
 export function fieldValue(message: Message, field: DescField): unknown {
   if (!isFieldSet(message, field)) return undefined;
-  // A generated message has a property for each field, or for its oneof; TypeScript cannot know it from a descriptor.
-  const properties = message as unknown as Record<string, unknown>;
-  if (!field.oneof) return properties[field.localName];
-  return (properties[field.oneof.localName] as { value?: unknown }).value;
+  return field.oneof
+    ? properties(properties(message)[field.oneof.localName])["value"]
+    : properties(message)[field.localName];
+}
+
+/** As {@link fieldValue}, compiled: text, bool and int32 without presence, nearly all there is, skip the reflection. */
+export function compileFieldValue(field: DescField): (message: Message) => unknown {
+  const { localName } = field;
+  const zero = field.presence === IMPLICIT ? ZEROS.get(field.scalar) : undefined;
+  if (zero === undefined || field.fieldKind !== "scalar") return (message) => fieldValue(message, field);
+  return (message) => {
+    const value = properties(message)[localName];
+    return value === zero ? undefined : value;
+  };
+}
+
+const IMPLICIT = FeatureSet_FieldPresence.IMPLICIT;
+
+const ZEROS = new Map<ScalarType | undefined, unknown>([
+  [ScalarType.STRING, ""],
+  [ScalarType.BOOL, false],
+  [ScalarType.INT32, 0],
+]);
+
+/** A generated message has a property for each field or oneof; TypeScript cannot know it from a descriptor. */
+function properties(message: unknown): Record<string, unknown> {
+  return message as Record<string, unknown>;
 }
 
 /**
@@ -42,9 +67,4 @@ export function fieldJson(schema: DescMessage, field: DescField, message: Messag
   reflect(schema, only).set(field, reflect(schema, message).get(field));
   const json = toJson(schema, only);
   return typeof json === "object" && json !== null && !Array.isArray(json) ? json[field.jsonName] : json;
-}
-
-/** The zero value of a scalar or enum field as text: what an unset path variable stands for. */
-export function zeroText(field: DescField): string {
-  return scalarText(field, reflect(field.parent).get(field));
 }

@@ -1,11 +1,11 @@
 import type { DescField, DescMessage, Message } from "@bufbuild/protobuf";
 import { numberProblem, textProblem } from "./field-limits.ts";
-import { fieldJson, fieldValue, scalarText } from "./field-value.ts";
+import { compileFieldValue, fieldJson, fieldValue, scalarText } from "./field-value.ts";
 import { encodeSegment } from "./percent-encoding.ts";
 import { invalidField } from "./refusal.ts";
 
 /**
- * Writes fields of a message as query parameters: `&key=value` for each, or nothing for a field that is not set.
+ * Writes fields of a message as query parameters, `key=value` joined by `&`; `""` when none is set.
  *
  * @throws ConnectError INVALID_ARGUMENT for a value that must not be sent.
  */
@@ -50,27 +50,32 @@ function compileFields(schema: DescMessage, scope: Scope): QueryWriter | string 
   if (writers.length === 0) return undefined;
   return (message) => {
     let query = "";
-    for (const write of writers) query += write(message);
+    for (const write of writers) {
+      const parameters = write(message);
+      if (parameters !== "") query = query === "" ? parameters : `${query}&${parameters}`;
+    }
     return query;
   };
 }
 
 function compileField(field: DescField, scope: Scope): QueryWriter | string | undefined {
   const path = scope.path + field.name;
-  const key = `&${encodeSegment(scope.key + field.jsonName)}=`;
+  const key = `${encodeSegment(scope.key + field.jsonName)}=`;
   switch (field.fieldKind) {
     case "scalar":
-    case "enum":
+    case "enum": {
+      const read = compileFieldValue(field);
       return (message) => {
-        const value = fieldValue(message, field);
+        const value = read(message);
         return value === undefined ? "" : key + encodedText(field, path, value);
       };
+    }
     case "list":
       if (field.listKind === "message") return `${path} is a list of messages`;
       return (message) => {
         const values = fieldValue(message, field);
         if (!Array.isArray(values)) return "";
-        return values.map((value) => key + encodedText(field, path, value)).join("");
+        return values.map((value) => key + encodedText(field, path, value)).join("&");
       };
     case "map":
       return `${path} is a map`;
@@ -85,10 +90,11 @@ function compileMessage(
   scope: Scope,
 ): QueryWriter | string | undefined {
   const path = scope.path + field.name;
+  const key = `${encodeSegment(scope.key + field.jsonName)}=`;
   if (JSON_TEXT_TYPES.has(schema.typeName))
     return (message) => {
       const json = jsonText(field, path, message);
-      return json === undefined ? "" : `&${encodeSegment(scope.key + field.jsonName)}=${encodeSegment(json)}`;
+      return json === undefined ? "" : key + encodeSegment(json);
     };
   if (JSON_ANY_TYPES.has(schema.typeName)) return `${path} is a ${schema.typeName}`;
   if (scope.above.includes(schema)) return `${path} contains itself`;

@@ -26,12 +26,16 @@ export const MAX_NAME_BYTES = 2048;
  */
 export function nameProblem(value: string): string | undefined {
   if (value === "") return "is empty";
-  if (value.length > MAX_NAME_BYTES || Buffer.byteLength(value) > MAX_NAME_BYTES)
-    return `is longer than ${MAX_NAME_BYTES} bytes`;
+  if (isLongerThan(value, MAX_NAME_BYTES)) return `is longer than ${MAX_NAME_BYTES} bytes`;
   if (!value.isWellFormed()) return "holds a lone surrogate (half of a UTF-16 pair), which has no UTF-8 form";
   const bad = FORBIDDEN.exec(value);
   if (bad) return `holds ${describe(bad[0])} at character ${bad.index + 1}`;
   return segmentProblem(value) ?? escapeProblem(value);
+}
+
+/** Whether a text has more UTF-8 bytes than that; they are counted only when its length leaves a doubt. */
+export function isLongerThan(value: string, bytes: number): boolean {
+  return value.length > bytes || (value.length * 3 > bytes && Buffer.byteLength(value) > bytes);
 }
 
 /** Controls, line and paragraph separators, bidirectional controls, backslash. */
@@ -40,17 +44,18 @@ const FORBIDDEN = /[\p{Cc}\u2028\u2029\p{Bidi_Control}\\]/u;
 /** Characters that end or begin a part of a URL, or are path syntax of Google APIs (`:verb`). */
 const STRUCTURAL = /[/?#:;@%.]/;
 
+const EMPTY_OR_DOTS = /(^|\/)(\.{0,2})(?=\/|$)/;
 const ESCAPES = /(?:%[0-9A-Fa-f]{2})+/g;
 const ESCAPE = /%[0-9A-Fa-f]{2}/;
 
 function segmentProblem(value: string): string | undefined {
+  const bad = EMPTY_OR_DOTS.exec(value);
+  if (!bad) return undefined;
   if (value.startsWith("/")) return "begins with a slash";
   if (value.endsWith("/")) return "ends with a slash";
-  for (const [index, segment] of value.split("/").entries()) {
-    if (segment === "") return `has an empty segment (segment ${index + 1})`;
-    if (segment === "." || segment === "..") return `has the segment "${segment}" (segment ${index + 1})`;
-  }
-  return undefined;
+  const [, before = "", segment = ""] = bad;
+  const which = `(segment ${value.slice(0, bad.index + before.length).split("/").length})`;
+  return segment === "" ? `has an empty segment ${which}` : `has the segment "${segment}" ${which}`;
 }
 
 function escapeProblem(value: string): string | undefined {
