@@ -115,6 +115,18 @@ export function createDemo(store: Store, random: Random, now: number): Demo {
     counting = [];
   }
 
+  /** Starts an operation in each moment up to `to` in which another ceased to count. */
+  function replaceUntil(to: number): void {
+    while (counting.length < RUNNING) counting.push(start(to, duration(random), 0));
+    for (;;) {
+      const first = counting.reduce((a, b) => (countsUntil(b) < countsUntil(a) ? b : a));
+      const at = countsUntil(first);
+      if (at > to) return;
+      counting = counting.filter((operation) => operation !== first);
+      counting.push(start(Math.max(at, advancedTo), duration(random), 0));
+    }
+  }
+
   function prune(at: number): void {
     const dropped = new Set(droppable(operations, at));
     for (const operation of dropped) store.remove(operation.name);
@@ -128,15 +140,13 @@ export function createDemo(store: Store, random: Random, now: number): Demo {
         clear();
         seed(to);
       }
-      advancedTo = Math.max(advancedTo, to);
-      let left = counting.findIndex((operation) => countsUntil(operation) <= to);
-      if (left < 0) return;
-      for (; left >= 0; left = counting.findIndex((operation) => countsUntil(operation) <= to)) {
-        const next = counting.reduce((a, b) => (countsUntil(b) < countsUntil(a) ? b : a));
-        counting = counting.filter((operation) => operation !== next);
-        counting.push(start(countsUntil(next), duration(random), 0));
+      counting = counting.filter((operation) => store.find(operation.name, to) !== undefined);
+      const isStale = counting.length < RUNNING || counting.some((operation) => countsUntil(operation) <= to);
+      if (isStale) {
+        replaceUntil(to);
+        prune(to);
       }
-      prune(to);
+      advancedTo = Math.max(advancedTo, to);
     },
   };
 }

@@ -1,131 +1,106 @@
 import type { Clock } from "../lib/clock.ts";
-import { cancelOperation } from "./cancel-operation.ts";
-import { createDemo } from "./demo.ts";
-import { frontEndPage } from "./front-end-page.ts";
-import { notFound } from "./google-error.ts";
-import type { JsonObject } from "./json.ts";
-import { listOperations } from "./list-operations.ts";
-import { operationJson } from "./operation.ts";
-import { createRecord, type OperationSpec } from "./operation-spec.ts";
-import { checkQuery, parseQuery, type Query } from "./query.ts";
-import { type Random, seededRandom } from "./random.ts";
-import { jsonReply, printJson, type Reply } from "./reply.ts";
-import { findRoute, type Route } from "./route.ts";
-import { createStore } from "./store.ts";
+import type { EmulatorAnswer, EmulatorRequest } from "./exchange.ts";
+import type { FaultSpec, Faults } from "./faults.ts";
+import { createFhirOperation, type FhirOperationSpec } from "./fhir-operations.ts";
+import { handleRequest } from "./handle-request.ts";
+import type { Json, JsonObject } from "./json.ts";
+import { endOf, type OperationRecord, operationJson } from "./operation.ts";
+import { checkDatasetName, checkOutcome, createRecord, type OperationSpec } from "./operation-spec.ts";
+import type { Outcome } from "./outcome.ts";
+import type { RequestLog } from "./request-log.ts";
+import { changeSettings, type Settings } from "./settings.ts";
+import { createState, type EmulatorOptions, type State } from "./state.ts";
 
-/** How an emulator is set up; see docs/emulator.md. */
-export interface EmulatorOptions {
-  /** Time that operations live in. A simulated clock makes hours pass in milliseconds. */
-  readonly clock: Clock;
-  /** Ids, durations and delays come from here. Default: a fixed seed, the same on each run. */
-  readonly random?: Random | undefined;
-  /** Keeps the demo dataset populated. Default false. */
-  readonly demo?: boolean | undefined;
-}
-
-/** An HTTP request as it came, without the transport. */
-export interface EmulatorRequest {
-  readonly verb: string;
-  /** The request target as on the request line: raw path and query. */
-  readonly target: string;
-  /** By lower-case name. */
-  readonly headers: Readonly<Record<string, string | undefined>>;
-  readonly body: Uint8Array;
-}
-
-/** An HTTP answer, complete. */
-export interface EmulatorAnswer {
-  readonly status: number;
-  readonly headers: Readonly<Record<string, string>>;
-  readonly body: Uint8Array;
-}
+export type { EmulatorAnswer, EmulatorRequest } from "./exchange.ts";
+export type { EmulatorOptions } from "./state.ts";
 
 /** The Healthcare operations API in memory, without sockets: state, and requests in, answers out. */
 export interface Emulator {
-  /** Answers one request of the API. */
+  readonly clock: Clock;
+  /** Answers one request of the API; later, on the emulator's clock, where a fault delays it. */
   handle(request: EmulatorRequest): Promise<EmulatorAnswer>;
+
   /** Creates an operation and returns its name. Throws a RangeError that says what is wrong with the spec. */
   createOperation(spec?: OperationSpec): string;
+  /** Ends a running operation now, with its planned outcome or another one. Throws a RangeError when it does not run. */
+  finishOperation(name: string, outcome?: Outcome | Outcome["type"]): void;
+  /** Forgets an operation, as if its 30 days were over. Returns whether there was one. */
+  removeOperation(name: string): boolean;
   /** The truth about an operation now, whatever lag or fault its readers see; `undefined` when there is none. */
   operation(name: string): JsonObject | undefined;
+  /** Creates a dataset without operations. Throws a RangeError where the name is malformed. */
+  createDataset(name: string): void;
+  /** Creates an operation of the `fhirStores.operations` sort, which is no google.longrunning.Operation. */
+  createFhirOperation(spec: FhirOperationSpec): void;
+
+  /** Injects a fault and returns its id. */
+  addFault(spec: FaultSpec): number;
+  readonly faults: Pick<Faults, "list" | "remove" | "clear">;
+  readonly settings: Settings;
+  /** Changes settings; the form is that of the control endpoint. Throws a RangeError that names a wrong key. */
+  configure(change: Json): void;
+  /** What was asked of it. Requests to the control endpoint are not in it. */
+  readonly requests: Pick<RequestLog, "entries" | "counts" | "clear">;
+  /** Back to the state in which it was created; operations, faults, settings and the request log are gone. */
+  reset(): void;
 }
 
-/** Creates an {@link Emulator}. */
+/** Creates an {@link Emulator}. Throws a RangeError where a setting is wrong. */
 export function createEmulator(options: EmulatorOptions): Emulator {
-  const { clock } = options;
-  const random = options.random ?? seededRandom(1);
-  const store = createStore();
-  const demo = options.demo ? createDemo(store, random, clock.now()) : undefined;
-
-  function perform(route: Route, query: Query, body: Uint8Array): Reply {
-    const now = clock.now();
-    const refusal = checkQuery(
-      query,
-      route.method === "list" ? ["filter", "page_size", "page_token", "return_partial_success"] : [],
-    );
-    if (refusal) return refusal;
-    switch (route.method) {
-      case "get": {
-        const operation = store.find(route.name, now);
-        return operation
-          ? jsonReply(200, operationJson(operation, now))
-          : notFound(`Operation ${route.name}`);
-      }
-      case "list":
-        return listOperations(route.name, query, {
-          store,
-          at: now,
-          createdUntil: now,
-          unreachable: [],
-          emptyPage: false,
-        });
-      case "cancel":
-        return cancelOperation(route.name, body, store, now);
-      default:
-        return notFound(route.name);
-    }
-  }
-
-  function answer(request: EmulatorRequest): EmulatorAnswer {
-    demo?.advance(clock.now());
-    const [path = "", search = ""] = split(request.target);
-    const query = parseQuery(search);
-    const route = findRoute(request.verb, path);
-    const measured = "content-length" in request.headers || "transfer-encoding" in request.headers;
-    if ("page" in route) return render(frontEndPage(route.page, path, request.verb), query);
-    if (request.verb === "POST" && !measured) return render(frontEndPage(411), query);
-    return render(perform(route, query, request.body), query);
-  }
-
+  const state = createState(options);
+  const { clock, store } = state;
   return {
-    handle: async (request) => answer(request),
+    clock,
+    handle: (request) => handleRequest(state, request),
     createOperation(spec = {}) {
-      const record = createRecord(spec, clock.now(), random);
+      const record = createRecord(spec, clock.now(), state.random);
       store.add(record);
       return record.name;
     },
+    finishOperation: (name, outcome) => finish(findNow(state, name), name, outcome, clock.now()),
+    removeOperation(name) {
+      const exists = findNow(state, name) !== undefined;
+      store.remove(name);
+      return exists;
+    },
     operation(name) {
-      const record = store.find(name, clock.now());
+      const record = findNow(state, name);
       return record && operationJson(record, clock.now());
     },
+    createDataset: (name) => store.addDataset(checkDatasetName(name)),
+    createFhirOperation(spec) {
+      const operation = createFhirOperation(spec, clock.now());
+      state.fhir.set(operation.name, operation);
+    },
+    addFault: (spec) => state.faults.add(spec, clock.monotonic()).id,
+    faults: state.faults,
+    get settings() {
+      return state.settings;
+    },
+    configure(change) {
+      state.settings = changeSettings(state.settings, change);
+      state.limiter.clear();
+    },
+    requests: state.log,
+    reset: state.reset,
   };
 }
 
-function render(reply: Reply, query: Query): EmulatorAnswer {
-  const { status, headers, content } = reply;
-  switch (content.type) {
-    case "json": {
-      const body = printJson(content.value, query.prettyPrint);
-      return { status, headers: { "content-type": "application/json; charset=UTF-8", ...headers }, body };
-    }
-    case "bytes":
-      return { status, headers: { "content-type": content.contentType, ...headers }, body: content.bytes };
-    case "none":
-      return { status, headers, body: new Uint8Array() };
-  }
+function findNow(state: State, name: string): OperationRecord | undefined {
+  const now = state.clock.now();
+  state.demo?.advance(now);
+  return state.store.find(name, now);
 }
 
-function split(target: string): [string, string] {
-  const mark = target.indexOf("?");
-  return mark < 0 ? [target, ""] : [target.slice(0, mark), target.slice(mark + 1)];
+function finish(
+  record: OperationRecord | undefined,
+  name: string,
+  outcome: Outcome | Outcome["type"] | undefined,
+  now: number,
+): void {
+  if (!record || endOf(record).at <= now) throw new RangeError(`operation ${name} does not run`);
+  record.duration = now - record.createdAt;
+  if (outcome !== undefined) record.outcome = checkOutcome(outcome);
+  if ((record.cancelRequestedAt ?? 0) > now) record.cancelRequestedAt = undefined;
+  if (record.outcome.type === "cancelled") record.cancelRequestedAt ??= now;
 }

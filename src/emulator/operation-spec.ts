@@ -1,5 +1,6 @@
-import type { JsonObject } from "./json.ts";
-import { type ApiVersion, findKind } from "./kinds.ts";
+import { type ObjectReader, readObject } from "./input.ts";
+import { isJsonObject, type Json, type JsonObject } from "./json.ts";
+import { API_VERSIONS, type ApiVersion, findKind } from "./kinds.ts";
 import type { OperationRecord } from "./operation.ts";
 import { CODE_NAMES, type Outcome } from "./outcome.ts";
 import { operationId, type Random } from "./random.ts";
@@ -35,18 +36,21 @@ export const DEMO_DATASET = "projects/demo/locations/us-central1/datasets/demo";
 
 const DATASET_NAME = /^projects\/[^/]+\/locations\/[^/]+\/datasets\/[^/]+$/u;
 
+/** Returns a dataset name that has the right form. Throws a RangeError that shows the form otherwise. */
+export function checkDatasetName(name: string): string {
+  if (DATASET_NAME.test(name)) return name;
+  throw new RangeError(
+    `dataset must look like projects/P/locations/L/datasets/D, got ${JSON.stringify(name)}`,
+  );
+}
+
 /**
  * Makes the record of an operation created `ageMs` before `now`.
  *
  * Throws a RangeError that names the key and what is allowed when the spec makes no sense.
  */
 export function createRecord(spec: OperationSpec, now: number, random: Random): OperationRecord {
-  const dataset = spec.dataset ?? DEMO_DATASET;
-  if (!DATASET_NAME.test(dataset)) {
-    throw new RangeError(
-      `dataset must look like projects/P/locations/L/datasets/D, got ${JSON.stringify(dataset)}`,
-    );
-  }
+  const dataset = checkDatasetName(spec.dataset ?? DEMO_DATASET);
   const kind = findKind(spec.kind ?? "fhirStores.import");
   if (!kind)
     throw new RangeError(`kind ${JSON.stringify(spec.kind)} is unknown; see docs/emulator.md for the list`);
@@ -82,12 +86,77 @@ export function createRecord(spec: OperationSpec, now: number, random: Random): 
   };
 }
 
-function checkOutcome(outcome: Outcome | Outcome["type"]): Outcome {
+/**
+ * Reads a spec in the form of the control endpoint, e.g. `{"kind": "dicomStores.export", "durationMs": 5000}`.
+ *
+ * Throws a RangeError that names a wrong key and what is allowed.
+ */
+export function readOperationSpec(value: Json): OperationSpec {
+  const input = readObject(value, "operation");
+  const metadata = input.json("metadata");
+  if (metadata !== undefined && !isJsonObject(metadata))
+    throw new RangeError("operation.metadata must be a JSON object");
+  const spec: OperationSpec = {
+    dataset: input.string("dataset"),
+    kind: input.string("kind"),
+    version: input.oneOf("version", API_VERSIONS),
+    id: input.string("id"),
+    durationMs: input.json("durationMs") === null ? null : input.number("durationMs"),
+    ageMs: input.number("ageMs"),
+    outcome: readOutcome(input),
+    onCancel: input.oneOf("onCancel", ["cancel", "complete"]),
+    cancelDelayMs: input.number("cancelDelayMs"),
+    units: input.number("units"),
+    metadata,
+  };
+  input.end();
+  return spec;
+}
+
+/** Reads the key `outcome`: a type alone, or an object with what belongs to the type. */
+export function readOutcome(input: ObjectReader): Outcome | undefined {
+  if (typeof input.json("outcome") === "string") {
+    const type = input.oneOf("outcome", OUTCOME_TYPES);
+    return type && checkOutcome(type);
+  }
+  const given = input.object("outcome");
+  const type = given?.oneOf("type", OUTCOME_TYPES);
+  if (!given) return undefined;
+  if (!type) throw new RangeError(`outcome.type must be one of ${OUTCOME_TYPES.join(", ")}`);
+  const outcome = type === "error" ? readError(given) : type === "success" ? readSuccess(given) : { type };
+  given.end();
+  return checkOutcome(outcome);
+}
+
+function readError(given: ObjectReader): Outcome {
+  const details = given.json("details");
+  if (details !== undefined && !(Array.isArray(details) && details.every(isJsonObject))) {
+    throw new RangeError("outcome.details must be a list of objects");
+  }
+  return {
+    type: "error",
+    code: given.number("code", 1) ?? 13,
+    message: given.string("message") ?? "Internal error encountered.",
+    details,
+  };
+}
+
+function readSuccess(given: ObjectReader): Outcome {
+  const response = given.json("response");
+  if (response !== undefined && !isJsonObject(response))
+    throw new RangeError("outcome.response must be a JSON object");
+  return { type: "success", response };
+}
+
+const OUTCOME_TYPES = ["success", "partial", "empty", "error", "nothing", "cancelled"] as const;
+
+/** Completes an outcome that is its type alone, and checks the rest. */
+export function checkOutcome(outcome: Outcome | Outcome["type"]): Outcome {
   if (typeof outcome === "string") {
-    const type = oneOf("outcome", outcome, ["success", "partial", "empty", "error", "nothing", "cancelled"]);
+    const type = oneOf("outcome", outcome, OUTCOME_TYPES);
     return type === "error" ? { type, code: 13, message: "Internal error encountered." } : { type };
   }
-  oneOf("outcome.type", outcome.type, ["success", "partial", "empty", "error", "nothing", "cancelled"]);
+  oneOf("outcome.type", outcome.type, OUTCOME_TYPES);
   if (outcome.type === "error" && !(outcome.code >= 1 && outcome.code < CODE_NAMES.length)) {
     throw new RangeError(`outcome.code must be a google.rpc code from 1 to 16, got ${String(outcome.code)}`);
   }

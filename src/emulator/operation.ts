@@ -20,8 +20,8 @@ export interface OperationRecord {
   readonly version: ApiVersion;
   readonly createdAt: number;
   /** Milliseconds of work; `Infinity`: never ends by itself. */
-  readonly duration: number;
-  readonly outcome: Outcome;
+  duration: number;
+  outcome: Outcome;
   /** What an accepted cancellation does: end it as cancelled, or nothing (it completes as planned). */
   readonly onCancel: "cancel" | "complete";
   /** Milliseconds from the accepted cancellation to the end. */

@@ -1,4 +1,4 @@
-import { badRequest } from "./google-error.ts";
+import { badRequest, errorInfo, googleError } from "./google-error.ts";
 import type { Reply } from "./reply.ts";
 
 /** The query of a request after checking: fields of the request message, and how the answer is to be printed. */
@@ -10,8 +10,8 @@ export interface Query {
   readonly legacyErrors: boolean;
   /** The bearer token of `access_token` or `oauth_token`, which count as credentials. */
   readonly token: string | undefined;
-  /** An API key was sent, which this API takes for no one's credentials. */
-  readonly apiKey: boolean;
+  /** `alt`: the format of the answer; JSON is the only one here. */
+  readonly alt: string;
 }
 
 /** Parameters that every method of a Google API takes; with `$` or without. */
@@ -43,12 +43,17 @@ export function parseQuery(search: string): Query {
     prettyPrint: !["false", "0"].includes(system.get("prettyPrint") ?? ""),
     legacyErrors: system.get(".xgafv") === "1",
     token: system.get("access_token") ?? system.get("oauth_token"),
-    apiKey: system.has("key"),
+    alt: system.get("alt") ?? "json",
   };
 }
 
-/** Refuses parameters that the method's request message has no field for, as the transcoder does. */
+/** Refuses parameters that the method's request message has no field for, as the transcoder does, and other formats. */
 export function checkQuery(query: Query, allowed: readonly string[]): Reply | undefined {
+  if (query.alt.split(";")[0] !== "json") {
+    return googleError(400, "INVALID_ARGUMENT", `The emulator answers alt=json only, not alt=${query.alt}.`, [
+      errorInfo("SYSTEM_PARAMETER_UNSUPPORTED", { service: "healthcare.googleapis.com", parameter: "alt" }),
+    ]);
+  }
   for (const name of query.fields.keys()) {
     if (allowed.includes(name)) continue;
     return badRequest(

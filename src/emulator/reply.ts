@@ -42,8 +42,3 @@ export function textReply(
     content: { type: "bytes", contentType, bytes: new TextEncoder().encode(text) },
   };
 }
-
-/** JSON as Google prints it: indented by two, with a line feed at the end, unless the request asked for one line. */
-export function printJson(value: Json, pretty: boolean): Uint8Array {
-  return new TextEncoder().encode(pretty ? `${JSON.stringify(value, null, 2)}\n` : JSON.stringify(value));
-}

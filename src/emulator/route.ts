@@ -6,6 +6,8 @@ export type Route =
   /** `name` is the dataset; its segments may be `-`, which means all. */
   | { readonly method: "list"; readonly version: ApiVersion; readonly name: string }
   | { readonly method: "getFhir" | "deleteFhir"; readonly version: ApiVersion; readonly name: string }
+  /** `GET .../fhir/$export`; `name` is the FHIR store. */
+  | { readonly method: "exportFhir"; readonly version: ApiVersion; readonly name: string }
   | { readonly method: "getDataset"; readonly version: ApiVersion; readonly name: string }
   /** `name` is the location. */
   | { readonly method: "listDatasets"; readonly version: ApiVersion; readonly name: string }
@@ -54,6 +56,11 @@ const BINDINGS: readonly Binding[] = [
     method: "deleteFhir",
     version,
     name: s.join("/"),
+  })),
+  binding("GET", `${DATASET}/fhirStores/*/fhir/$export`, (version, s) => ({
+    method: "exportFhir",
+    version,
+    name: s.slice(0, 8).join("/"),
   })),
   binding("GET", DATASET, (version, s) => ({ method: "getDataset", version, name: s.join("/") })),
   binding("GET", "projects/*/locations/*/datasets", (version, s) => ({

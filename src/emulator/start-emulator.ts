@@ -1,10 +1,19 @@
 import { createServer, type IncomingMessage, type ServerResponse } from "node:http";
-import type { AddressInfo } from "node:net";
-import { createEmulator, type Emulator, type EmulatorOptions } from "./emulator.ts";
+import type { AddressInfo, Socket } from "node:net";
+import { CONTROL_PREFIX, control } from "./control.ts";
+import { mayControl } from "./control-guard.ts";
+import { deliver } from "./deliver.ts";
+import { createEmulator, type Emulator, type EmulatorAnswer, type EmulatorOptions } from "./emulator.ts";
 import { frontEndPage } from "./front-end-page.ts";
+import { parseQuery } from "./query.ts";
+import { renderReply } from "./render-reply.ts";
+import type { Reply } from "./reply.ts";
 
 /** The largest request body that is read. Cancel has none; what starts an operation is far smaller. */
 export const MAX_REQUEST_BODY = 1024 * 1024;
+
+/** An idle connection is kept so long: longer than a client that polls waits between two polls. */
+const KEEP_ALIVE_MS = 240_000;
 
 /** An emulator that listens. */
 export interface RunningEmulator {
@@ -18,14 +27,23 @@ export interface RunningEmulator {
 /**
  * Serves an emulator over HTTP/1.1.
  *
- * `listen` is `host:port` (an IPv6 host in brackets); port 0 takes a free one. Rejects with the system's error (`EADDRINUSE`, `EACCES`) when it cannot listen, and with a RangeError when `listen` is malformed.
+ * `listen` is `host:port` (an IPv6 host in brackets); port 0 takes a free one. Rejects with the system's error
+ * (`EADDRINUSE`, `EACCES`) when it cannot listen, and with a RangeError when `listen` or a setting is malformed.
  */
 export async function startEmulator(
   options: EmulatorOptions & { readonly listen: string },
 ): Promise<RunningEmulator> {
   const { host, port } = parseListen(options.listen);
   const emulator = createEmulator(options);
-  const server = createServer((request, response) => void serve(emulator, request, response));
+  const connections = new WeakMap<Socket, number>();
+  let connected = 0;
+  const server = createServer({ keepAliveTimeout: KEEP_ALIVE_MS }, (request, response) => {
+    const number = connections.get(request.socket) ?? 0;
+    serve(emulator, request, response, number).catch((error: unknown) => {
+      response.destroy(error instanceof Error ? error : undefined);
+    });
+  });
+  server.on("connection", (socket) => connections.set(socket, ++connected));
   await new Promise<void>((resolve, reject) => {
     server.once("error", reject);
     server.listen(port, host, () => {
@@ -46,36 +64,70 @@ export async function startEmulator(
   };
 }
 
-async function serve(emulator: Emulator, request: IncomingMessage, response: ServerResponse): Promise<void> {
-  const chunks: Buffer[] = [];
-  let length = 0;
-  try {
-    for await (const chunk of request as AsyncIterable<Buffer>) {
-      length += chunk.length;
-      if (length <= MAX_REQUEST_BODY) chunks.push(chunk);
-    }
-  } catch {
-    return; // The client is gone; there is nobody to answer.
+async function serve(
+  emulator: Emulator,
+  request: IncomingMessage,
+  response: ServerResponse,
+  connection: number,
+): Promise<void> {
+  const { method: verb = "GET", url: target = "/" } = request;
+  const body = await readBody(request);
+  if (body === undefined) return; // The client is gone; there is nobody to answer.
+  const headers = plainHeaders(request);
+  if (body === "too large") {
+    response.shouldKeepAlive = false;
+    return deliver(plain(frontEndPage(413, target, verb)), response, emulator.clock);
   }
-  if (length > MAX_REQUEST_BODY) {
-    const page = frontEndPage(413);
-    response.writeHead(413, { "content-type": "text/html; charset=UTF-8", connection: "close" });
-    response.end(page.content.type === "bytes" ? page.content.bytes : undefined);
-    return;
+  const isControl = target === CONTROL_PREFIX || /^[/?]/.test(afterPrefix(target));
+  if (isControl && mayControl({ remoteAddress: request.socket.remoteAddress, headers })) {
+    return deliver(plain(control(emulator, verb, target, body)), response, emulator.clock);
   }
   const answer = await emulator.handle({
-    verb: request.method ?? "GET",
-    target: request.url ?? "/",
-    headers: Object.fromEntries(
-      Object.entries(request.headers).map(([name, value]) => [
-        name,
-        Array.isArray(value) ? value.join(", ") : value,
-      ]),
-    ),
-    body: Buffer.concat(chunks),
+    verb,
+    target,
+    headers,
+    body,
+    connection,
+    onAbort(listener) {
+      response.once("close", () => {
+        if (!response.writableFinished) listener();
+      });
+    },
   });
-  response.writeHead(answer.status, { ...answer.headers, "content-length": answer.body.length });
-  response.end(answer.body);
+  if (!response.destroyed) await deliver(answer, response, emulator.clock);
+}
+
+/** What follows the prefix of the control endpoint; `-` where the target does not begin with it. */
+function afterPrefix(target: string): string {
+  return target.startsWith(CONTROL_PREFIX) ? target.slice(CONTROL_PREFIX.length) : "-";
+}
+
+async function readBody(request: IncomingMessage): Promise<Uint8Array | "too large" | undefined> {
+  const chunks: Uint8Array[] = [];
+  let length = 0;
+  try {
+    for await (const chunk of request as AsyncIterable<Uint8Array>) {
+      length += chunk.length;
+      if (length > MAX_REQUEST_BODY) return "too large";
+      chunks.push(chunk);
+    }
+  } catch {
+    return undefined;
+  }
+  return Buffer.concat(chunks);
+}
+
+function plainHeaders(request: IncomingMessage): Record<string, string | undefined> {
+  return Object.fromEntries(
+    Object.entries(request.headers).map(([name, value]) => [
+      name,
+      Array.isArray(value) ? value.join(", ") : value,
+    ]),
+  );
+}
+
+function plain(reply: Reply): EmulatorAnswer {
+  return { ...renderReply(reply, parseQuery("")), delivery: {} };
 }
 
 function parseListen(listen: string): { host: string; port: number } {
