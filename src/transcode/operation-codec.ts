@@ -5,7 +5,6 @@ import {
   type Operation,
   OperationSchema,
 } from "../../gen/google/longrunning/operations_pb.ts";
-import type { Status } from "../../gen/google/rpc/status_pb.ts";
 import { UpstreamFailure } from "../errors/from-failure.ts";
 import { type Reading, readAny, readMessage } from "../lib/any-json.ts";
 import type { Encoded } from "../lib/encoded.ts";
@@ -66,7 +65,7 @@ function readOperation(json: JsonObject, document: JsonDocument): Reading<Operat
   const { result } = reading.message;
   const view = reading.json["error"];
   // A code that is no number must not leave a failed operation with code 0, which means success.
-  if (result.case === "error" && isObject(view) && !hasCode(result.value, errorFirst["error"])) {
+  if (result.case === "error" && isObject(view) && hasMember(error, "code") && !Object.hasOwn(view, "code")) {
     result.value.code = UNKNOWN;
     view["code"] = UNKNOWN;
   }
@@ -76,10 +75,8 @@ function readOperation(json: JsonObject, document: JsonDocument): Reading<Operat
 /** google.rpc.Code.UNKNOWN. */
 const UNKNOWN = 2;
 
-/** Whether the code of a status is what was sent; 0 may be, and an absent one means 0. */
-function hasCode(status: Status, sent: JsonValue | undefined): boolean {
-  const code = isObject(sent) ? sent["code"] : undefined;
-  return status.code !== 0 || code === undefined || code === null || Number(code) === 0;
+function hasMember(json: JsonValue, name: string): boolean {
+  return isObject(json) && json[name] !== undefined && json[name] !== null;
 }
 
 function rootObject(document: JsonDocument): JsonObject {
