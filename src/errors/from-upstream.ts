@@ -159,8 +159,11 @@ function otherVerdict(code: Code, response: RestResponse): Verdict {
   };
 }
 
-function verdict(code: Code, message: string, response: RestResponse): Verdict {
-  return { code, reason: upstreamReason(code), message: message || described(response), layer: "upstream" };
+function verdict(code: Code, text: string, response: RestResponse): Verdict {
+  const said = text || described(response);
+  // Callers of an operations API would read CANCELLED as news of their operation.
+  const message = code === Code.Canceled ? `${said} (the request was cancelled, not the operation)` : said;
+  return { code, reason: upstreamReason(code), message, layer: "upstream" };
 }
 
 /**

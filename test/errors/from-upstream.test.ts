@@ -209,7 +209,9 @@ describe.each(Object.entries(SHAPES))("%s", (_, shape) => {
       CALLER,
     );
     expect(Code[error.code]).toBe(Code[shape.code(row)]);
-    expect(error.rawMessage).toMatch(shape.message);
+    const note = " (the request was cancelled, not the operation)";
+    expect(error.rawMessage.endsWith(note)).toBe(error.code === Code.Canceled);
+    expect(error.rawMessage.replace(note, "")).toMatch(shape.message);
     expect(error.rawMessage).not.toMatch(/[<>]/);
     expect(error.metadata.get("lro-upstream-status")).toBe(String(http));
     expect(error.metadata.get("lro-error-layer")).toBe(
