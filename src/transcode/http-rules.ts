@@ -105,10 +105,15 @@ class RulesReader {
     const http = isMapping(root) ? root["http"] : undefined;
     const rules = isMapping(http) ? http["rules"] : undefined;
     if (Array.isArray(rules)) return rules;
-    const path = isMapping(http) ? ["http", "rules"] : isMapping(root) ? ["http"] : [];
-    const found = isMapping(http) ? rules : isMapping(root) ? http : root;
     const allowed = "http: {rules: [a list of google.api.HttpRule]}";
-    this.#report(path, found === undefined || found === null ? "missing" : "of the wrong type", allowed);
+    const [path, found]: [Path, unknown] = isMapping(http)
+      ? [["http", "rules"], rules]
+      : isMapping(root)
+        ? [["http"], http]
+        : [[], root];
+    const missing = found === undefined || found === null;
+    const wanted = isMapping(http) ? "a list" : "a mapping";
+    this.#report(path, missing ? (path.length > 0 ? "missing" : "empty") : `not ${wanted}`, allowed);
     return [];
   }
 
