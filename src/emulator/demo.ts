@@ -12,9 +12,13 @@ const RUNNING = 14;
  * a slow reader. */
 const LONG_TO_GO_MS = 150_000;
 
-/** How long a demo operation takes: from a coffee to a lunch, so that a visitor sees progress and some ends. */
+/**
+ * Operations end in the order in which they began, one to three minutes apart, so that the first ones of a list, which
+ * are the newest, are those with the most time to go. Each takes between these two durations all the same.
+ */
+const GAP_MS = { low: 60_000, high: 180_000 };
 const SHORTEST_MS = 6 * 60_000;
-const LONGEST_MS = 40 * 60_000;
+const LONGEST_MS = 60 * 60_000;
 
 /** A cancelled demo operation ends after so long: within one to three seconds, whatever the clock of the reader. */
 const CANCEL_DELAY_MS = { low: 1_200, high: 2_600 };
@@ -55,16 +59,13 @@ const OUTCOMES: readonly Outcome[] = [
   {
     type: "error",
     code: 8,
-    message: "Quota exceeded for fhir_store_lro_ops.",
+    message: "Too many operations run in this project and location.",
     details: [
       {
         "@type": "type.googleapis.com/google.rpc.ErrorInfo",
-        reason: "RATE_LIMIT_EXCEEDED",
+        reason: "RESOURCE_QUOTA_EXCEEDED",
         domain: "googleapis.com",
-        metadata: {
-          service: "healthcare.googleapis.com",
-          quota_metric: "healthcare.googleapis.com/fhir_store_lro_ops",
-        },
+        metadata: { service: "healthcare.googleapis.com", consumer: "projects/demo" },
       },
     ],
   },
@@ -86,69 +87,78 @@ export interface Demo {
  * operation begins in the moment in which another comes near its end, or is cancelled.
  */
 export function createDemo(store: Store, random: Random, now: number): Demo {
-  let operations: OperationRecord[] = [];
-  let counting: OperationRecord[] = [];
-  let started = 0;
-  let advancedTo = now;
+  const state: DemoState = { store, random, operations: [], counting: [], started: 0, advancedTo: now };
+  seed(state, now);
+  return { advance: (to) => advance(state, to) };
+}
 
-  function start(at: number, durationMs: number, ageMs: number): OperationRecord {
-    const operation = createRecord({ ...demoSpec(started++, random), durationMs, ageMs }, at, random);
-    store.add(operation);
-    operations.push(operation);
-    return operation;
+interface DemoState {
+  readonly store: Store;
+  readonly random: Random;
+  /** Everything in the dataset that the demo put there. */
+  operations: OperationRecord[];
+  /** The running ones that have a long time to go. */
+  counting: OperationRecord[];
+  /** How many operations it has started so far. */
+  started: number;
+  advancedTo: number;
+}
+
+function seed(state: DemoState, at: number): void {
+  const { random } = state;
+  for (let index = 0; index < OUTCOMES.length; index++) {
+    const durationMs = integerBetween(random, SHORTEST_MS, LONGEST_MS);
+    add(state, at, durationMs, durationMs + (index + 1) * 7 * 60_000);
   }
-
-  function seed(at: number): void {
-    for (let index = 0; index < OUTCOMES.length; index++) {
-      const durationMs = duration(random);
-      start(at, durationMs, durationMs + (index + 1) * 7 * 60_000);
-    }
-    for (let index = 0; index < RUNNING; index++) {
-      const durationMs = duration(random);
-      counting.push(start(at, durationMs, Math.floor(((durationMs - LONG_TO_GO_MS) * index) / RUNNING)));
-    }
+  for (let left = RUNNING; left > 0; left--) {
+    startRunning(state, at, left * GAP_MS.high - integerBetween(random, 0, GAP_MS.low));
   }
+}
 
-  function clear(): void {
-    for (const operation of operations) store.remove(operation.name);
-    operations = [];
-    counting = [];
+function advance(state: DemoState, to: number): void {
+  const { store } = state;
+  if (to - state.advancedTo > RETENTION_MS) {
+    for (const operation of state.operations) store.remove(operation.name);
+    state.operations = [];
+    state.counting = [];
+    seed(state, to);
   }
-
-  /** Starts an operation in each moment up to `to` in which another ceased to count. */
-  function replaceUntil(to: number): void {
-    while (counting.length < RUNNING) counting.push(start(to, duration(random), 0));
-    for (;;) {
-      const first = counting.reduce((a, b) => (countsUntil(b) < countsUntil(a) ? b : a));
-      const at = countsUntil(first);
-      if (at > to) return;
-      counting = counting.filter((operation) => operation !== first);
-      counting.push(start(Math.max(at, advancedTo), duration(random), 0));
-    }
-  }
-
-  function prune(at: number): void {
-    const dropped = new Set(droppable(operations, at));
+  state.counting = state.counting.filter((operation) => store.find(operation.name, to) !== undefined);
+  const isFull = state.counting.length === RUNNING;
+  if (!isFull || state.counting.some((operation) => countsUntil(operation) <= to)) {
+    replaceUntil(state, to);
+    const dropped = new Set(droppable(state.operations, to));
     for (const operation of dropped) store.remove(operation.name);
-    operations = operations.filter((operation) => !dropped.has(operation));
+    state.operations = state.operations.filter((operation) => !dropped.has(operation));
   }
+  state.advancedTo = Math.max(state.advancedTo, to);
+}
 
-  seed(now);
-  return {
-    advance(to) {
-      if (to - advancedTo > RETENTION_MS) {
-        clear();
-        seed(to);
-      }
-      counting = counting.filter((operation) => store.find(operation.name, to) !== undefined);
-      const isStale = counting.length < RUNNING || counting.some((operation) => countsUntil(operation) <= to);
-      if (isStale) {
-        replaceUntil(to);
-        prune(to);
-      }
-      advancedTo = Math.max(advancedTo, to);
-    },
-  };
+/** Starts an operation in each moment up to `to` in which another ceased to count. */
+function replaceUntil(state: DemoState, to: number): void {
+  for (;;) {
+    const first = state.counting.toSorted((a, b) => countsUntil(a) - countsUntil(b))[0];
+    if (!first || countsUntil(first) > to) break;
+    state.counting = state.counting.filter((operation) => operation !== first);
+    startRunning(state, Math.max(countsUntil(first), state.advancedTo));
+  }
+  // Somebody removed one through the control endpoint.
+  while (state.counting.length < RUNNING) startRunning(state, to);
+}
+
+function startRunning(state: DemoState, at: number, ageMs = 0): void {
+  const latest = Math.max(at, ...state.counting.map(plannedEnd));
+  const next = latest + integerBetween(state.random, GAP_MS.low, GAP_MS.high);
+  const end = Math.min(Math.max(next, at + SHORTEST_MS), at + LONGEST_MS);
+  state.counting.push(add(state, at, end - at + ageMs, ageMs));
+}
+
+function add(state: DemoState, at: number, durationMs: number, ageMs: number): OperationRecord {
+  const spec = { ...demoSpec(state.started++, state.random), durationMs, ageMs };
+  const operation = createRecord(spec, at, state.random);
+  state.store.add(operation);
+  state.operations.push(operation);
+  return operation;
 }
 
 /** Kind, version and outcome of the demo's `index`th operation; neighbours differ in all of them. */
@@ -174,16 +184,16 @@ function canShow(kind: OperationKind | undefined, outcome: Outcome): boolean {
   return kind?.response !== undefined && (outcome.type === "success" || kind.counters !== "none");
 }
 
-function duration(random: Random): number {
-  return integerBetween(random, SHORTEST_MS, LONGEST_MS);
-}
-
 /** The moment in which an operation is near its end, or somebody cancels it. */
 function countsUntil(operation: OperationRecord): number {
   return Math.min(
     operation.cancelRequestedAt ?? Number.POSITIVE_INFINITY,
-    operation.createdAt + operation.duration - LONG_TO_GO_MS,
+    plannedEnd(operation) - LONG_TO_GO_MS,
   );
+}
+
+function plannedEnd(operation: OperationRecord): number {
+  return operation.createdAt + operation.duration;
 }
 
 /** Finished operations that nobody can still be waiting for and whose outcome newer ones show. */

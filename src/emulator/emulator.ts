@@ -65,7 +65,8 @@ export function createEmulator(options: EmulatorOptions): Emulator {
     },
     operation(name) {
       const record = findNow(state, name);
-      return record && operationJson(record, clock.now());
+      // Printed and read, so that it is as a client would see it: without the fields that are undefined.
+      return record && JSON.parse(JSON.stringify(operationJson(record, clock.now())));
     },
     createDataset: (name) => store.addDataset(checkDatasetName(name)),
     createFhirOperation(spec) {

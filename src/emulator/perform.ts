@@ -1,6 +1,6 @@
 import { cancelOperation } from "./cancel-operation.ts";
 import { cancelFhir, createFhirOperation, fhirStatus } from "./fhir-operations.ts";
-import { notFound } from "./google-error.ts";
+import { googleError, notFound } from "./google-error.ts";
 import { listOperations } from "./list-operations.ts";
 import { operationJson } from "./operation.ts";
 import { checkQuery, type Query } from "./query.ts";
@@ -10,6 +10,7 @@ import type { Route } from "./route.ts";
 import type { Method, Settings } from "./settings.ts";
 import { startOperation } from "./start-operation.ts";
 import type { State } from "./state.ts";
+import { MAX_OPERATIONS } from "./store.ts";
 
 /** The state that the methods of the API read and change. */
 export type World = Pick<State, "store" | "fhir" | "random">;
@@ -76,6 +77,8 @@ export function perform(call: Call, world: World): Reply {
       return cancelFhir(fhir.get(route.name), now);
     case "exportFhir": {
       const name = `${route.name}/operations/${operationId(random)}`;
+      if (fhir.size >= MAX_OPERATIONS)
+        return googleError(429, "RESOURCE_EXHAUSTED", "The emulator is full; reset it.");
       fhir.set(name, createFhirOperation({ name, durationMs: settings.startedDurationMs }, now));
       const location = `/${route.version}/${name}`;
       return {

@@ -43,6 +43,9 @@ export function startOperation(
   } else if (!store.hasDataset(dataset)) {
     return notFound(`Dataset ${dataset}`);
   }
+  if (store.isFull()) {
+    return googleError(429, "RESOURCE_EXHAUSTED", "The emulator is full of operations; reset it.");
+  }
   const record = createRecord(
     { dataset, kind: route.kind.name, version: route.version, durationMs },
     now,

@@ -3,14 +3,18 @@ import { endOf, type OperationRecord } from "./operation.ts";
 /** How long a finished operation can still be read: about 30 days, as Google documents. */
 export const RETENTION_MS = 30 * 24 * 60 * 60 * 1000;
 
+/** Operations that a store holds at most, finished ones included: about 200 MB, and more than any test needs. */
+export const MAX_OPERATIONS = 200_000;
+
 /** Datasets and their operations, in memory. Newest operation first. */
 export interface Store {
   /** Names of all datasets, in the order in which they came. */
   datasets(): readonly string[];
   hasDataset(dataset: string): boolean;
   addDataset(dataset: string): void;
-  /** Adds an operation, and its dataset where there is none yet. Throws when the name is taken. */
+  /** Adds an operation, and its dataset where there is none yet. Throws a RangeError when the name is taken or it is full. */
   add(operation: OperationRecord): void;
+  isFull(): boolean;
   /** `undefined` when there is none, or when its retention is over at the moment `at`. */
   find(name: string, at: number): OperationRecord | undefined;
   /** The dataset's operations that can be read at the moment `at`, newest first. */
@@ -19,12 +23,14 @@ export interface Store {
   clear(): void;
 }
 
-/** Creates an empty {@link Store}. */
-export function createStore(): Store {
+/** Creates an empty {@link Store} for `limit` operations. */
+export function createStore(limit = MAX_OPERATIONS): Store {
   const byDataset = new Map<
     string,
     { byName: Map<string, OperationRecord>; sorted: OperationRecord[] | undefined }
   >();
+
+  let size = 0;
 
   function addDataset(dataset: string) {
     let entry = byDataset.get(dataset);
@@ -41,7 +47,11 @@ export function createStore(): Store {
     addDataset: (dataset) => void addDataset(dataset),
     add(operation) {
       const entry = addDataset(operation.dataset);
-      if (entry.byName.has(operation.name)) throw new Error(`operation ${operation.name} exists already`);
+      if (entry.byName.has(operation.name))
+        throw new RangeError(`operation ${operation.name} exists already`);
+      if (size >= limit)
+        throw new RangeError(`the emulator holds ${limit} operations at most; remove some, or reset it`);
+      size++;
       entry.byName.set(operation.name, operation);
       entry.sorted = undefined;
     },
@@ -59,9 +69,15 @@ export function createStore(): Store {
     },
     remove(name) {
       const entry = byDataset.get(datasetOf(name));
-      if (entry?.byName.delete(name)) entry.sorted = undefined;
+      if (!entry?.byName.delete(name)) return;
+      entry.sorted = undefined;
+      size--;
     },
-    clear: () => byDataset.clear(),
+    isFull: () => size >= limit,
+    clear() {
+      byDataset.clear();
+      size = 0;
+    },
   };
 }
 

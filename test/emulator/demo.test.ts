@@ -82,6 +82,9 @@ test.each([1, 2, 3])(
         return !operation.done && later && !later.done;
       });
       expect(longEnough.length).toBeGreaterThanOrEqual(12);
+      // Also the first twelve that a reader of the list finds.
+      const first = before.filter((operation) => !operation.done).slice(0, 12);
+      expect(longEnough).toEqual(expect.arrayContaining(first));
       expect(new Set(longEnough.map((o) => o.metadata.apiMethodName)).size).toBeGreaterThanOrEqual(8);
       expect(new Set(longEnough.map((o) => o.metadata.createTime)).size).toBe(longEnough.length);
       const done = [...after.values()].filter((operation) => operation.done);
@@ -131,6 +134,27 @@ test("keeps a finished operation for those who wait for it, and the number of op
   }
   expect((await call(emulator, "GET", last)).json.done).toBe(true);
   expect((await list(emulator)).length).toBeLessThan(2_200);
+  clock.advance(24 * 60 * MINUTE);
+  const durations = (await list(emulator))
+    .filter((operation) => operation.done && !operation.metadata.cancelRequested)
+    .map(({ metadata }) => Date.parse(metadata.endTime ?? "") - Date.parse(metadata.createTime));
+  expect(Math.max(...durations)).toBeLessThanOrEqual(60 * MINUTE);
+});
+
+test("goes on when its operations are finished or removed from outside", async () => {
+  const clock = manualClock();
+  const emulator = createEmulator({ clock, demo: true });
+  for (let round = 0; round < 5; round++) {
+    for (const { name, done } of await list(emulator)) {
+      if (!done && round % 2 === 0) emulator.finishOperation(name, "empty");
+      if (!done && round % 2 === 1) emulator.removeOperation(name);
+    }
+    const running = (await list(emulator)).filter((operation) => !operation.done);
+    clock.advance(2 * MINUTE);
+    expect(running.filter(({ name }) => !emulator.operation(name)?.["done"]).length).toBeGreaterThanOrEqual(
+      12,
+    );
+  }
 });
 
 test("is populated after a month of sleep", async () => {
