@@ -35,6 +35,12 @@ test("creates one operation or many, finishes and forgets them", async () => {
   const outcome = { type: "error", code: 8, message: "full" };
   const finished = await command<OperationJson>("POST", "/operations:finish", { name, outcome });
   expect([finished.json.done, finished.json.error]).toEqual([true, { code: 8, message: "full" }]);
+  const response = { "@type": "type.googleapis.com/x.New", value: "1" };
+  const other = { dataset: DATASET, ageMs: 90_000, outcome: { type: "success", response } };
+  expect(
+    (await command<{ operations: OperationJson[] }>("POST", "/operations", other)).json.operations[0]
+      ?.response,
+  ).toEqual(response);
   expect((await command("POST", "/operations:finish", { name })).status).toBe(400);
   expect((await command("POST", "/operations:remove", { name })).status).toBe(200);
   expect([(await command("POST", "/operations:remove", { name })).status, (await get(name)).status]).toEqual([
@@ -165,6 +171,20 @@ test.each([
   ["POST", "/operations", { outcome: "fine" }, "operation.outcome must be one of success"],
   ["POST", "/operations", { outcome: {} }, "outcome.type must be one of success"],
   ["POST", "/operations", { outcome: { type: "empty", code: 3 } }, "operation.outcome.code is not known"],
+  [
+    "POST",
+    "/operations",
+    { outcome: { type: "error", details: [1] } },
+    "outcome.details must be a list of objects",
+  ],
+  [
+    "POST",
+    "/operations",
+    { outcome: { type: "success", response: 1 } },
+    "outcome.response must be a JSON object",
+  ],
+  ["POST", "/operations", { metadata: [] }, "operation.metadata must be a JSON object"],
+  ["POST", "/operations", { version: "v2" }, "operation.version must be one of v1, v1beta1"],
   ["POST", "/operations:finish", {}, "finish.name is required"],
   ["POST", "/datasets", { name: "d" }, "dataset must look like"],
   ["POST", "/fhirOperations", { name: "d" }, "name must look like"],

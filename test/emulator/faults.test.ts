@@ -182,6 +182,24 @@ test("prints JSON in one line, with numbers for errors of the older format, or n
   ]);
 });
 
+test.each([400, 404, 405, 411, 413, 501, 502, 503, 504])("has a front-end page for %i", async (status) => {
+  const { emulator, get } = setUp();
+  emulator.addFault({ answer: { status, shape: "html" } });
+  const answer = await get();
+  expect([answer.status, textOf(answer)]).toEqual([
+    status,
+    expect.stringContaining(`<title>Error ${status}`),
+  ]);
+});
+
+test("takes a fault in the form of the control endpoint, header names in any case", async () => {
+  const { emulator, get } = setUp();
+  const spec = { answer: { code: "ABORTED", headers: { "Retry-After": "3" } }, delivery: { reset: 5 } };
+  emulator.addFault(readFault(spec));
+  const answer = await get();
+  expect([answer.status, answer.headers["retry-after"], answer.delivery.reset]).toEqual([409, "3", 5]);
+});
+
 test.each([
   ["a", "a", true],
   ["a", "ab", false],
@@ -208,6 +226,9 @@ test.each([
   [{ delivery: { drip: { every: 5 } } }, "fault.delivery.drip.every is not known"],
   [{ delivery: { gzip: 5_000 } }, "fault.delivery.gzip must be 1000 or less"],
   [{ apply: false }, "fault.apply: false needs an answer"],
+  [{ answer: { status: 500.5 } }, "fault.answer.status must be a whole number from 200 to 999"],
+  [{ answer: { headers: { a: 1 } } }, "fault.answer.headers.a must be a string"],
+  [{ delivery: { gzip: 1, padTo: 1e9 } }, "fault.delivery.padTo must be 67108864 or less together with gzip"],
   [{ times: 0 }, "fault.times must be a number of 1 or more"],
   [[], "fault must be a JSON object"],
 ])("says what is wrong with the fault %j", (fault, message) => {
