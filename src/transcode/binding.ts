@@ -11,6 +11,7 @@ import { type BodyWriter, compileFieldBody, compileWholeBody } from "./request-b
 import { MAX_NAME_BYTES, nameProblem } from "./resource-name.ts";
 import { compileSegmentPattern, NO_MATCH, type SegmentPattern, UNUSUAL } from "./segment-pattern.ts";
 import { FHIR_STORE_OPERATION, isFhirStoreOperation } from "./shape-mismatch.ts";
+import { isStablePath } from "./stable-path.ts";
 
 /** One way to call a method, compiled from its HTTP rule. */
 export interface Binding {
@@ -78,7 +79,7 @@ export function compileBinding(
       target += part.before + (match === UNUSUAL ? encodeChecked(part, value) : value);
     }
     target += after;
-    if (unusual) refuseRewrittenPath(parts, target);
+    if (unusual) refuseUnstablePath(parts, target);
     if (query) {
       const parameters = query(message);
       if (parameters !== "") target += `?${parameters}`;
@@ -174,13 +175,15 @@ function refuseFhirStoreOperation(part: Part, value: string): void {
 
 /**
  * The last gate: what a URL parser makes of the path must be the path. Nothing that passes nameProblem is known to
- * fail here; a path of unreserved characters without dot segments cannot (WHATWG URL leaves it alone), so only paths
- * with something encoded pay for the parsing.
+ * fail here. A path of unreserved characters without dot segments cannot, so only those with something encoded pay.
  */
-function refuseRewrittenPath(parts: readonly Part[], path: string): void {
-  const url = URL.parse(path, "http://upstream.invalid");
-  if (url?.href === `http://upstream.invalid${path}`) return;
-  throw invalidField(parts[0]?.field.name ?? "name", "", "would be changed on its way by a URL parser");
+function refuseUnstablePath(parts: readonly Part[], path: string): void {
+  if (isStablePath(path)) return;
+  throw invalidField(
+    parts[0]?.field.name ?? "name",
+    undefined,
+    "would be changed on its way by a URL parser",
+  );
 }
 
 /** The violation is on the longest text, since that is the one to shorten. */
