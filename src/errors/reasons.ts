@@ -24,6 +24,8 @@ export const REASONS = {
   FIELD_INVALID: row(Code.InvalidArgument, "A field of the request has a value that is not allowed."),
   REQUEST_MALFORMED: row(Code.InvalidArgument, "The request could not be decoded."),
   REQUEST_TOO_LARGE: row(Code.ResourceExhausted, "The request message is larger than this gateway reads."),
+  REQUEST_MESSAGE_COUNT: row(Code.Unimplemented, "The request holds no message, or more than one."),
+  COMPRESSION_UNNAMED: row(Code.Internal, "A message is marked as compressed, but no header says how."),
   TIMEOUT_MALFORMED: row(Code.InvalidArgument, "The timeout header of the request is not valid."),
   METHOD_UNKNOWN: row(Code.Unimplemented, "The gateway does not serve this method."),
   METHOD_WITHOUT_RULE: row(Code.Unimplemented, "No HTTP rule says how to call this method on the upstream."),

@@ -1,77 +1,188 @@
-import { createServer as createHttp1Server } from "node:http";
-import { createServer as createHttp2Server, type Http2Session } from "node:http2";
-import { createServer, type Server, type Socket } from "node:net";
-import { acceptHttp1Request } from "./node-http1.ts";
+import { unlink } from "node:fs/promises";
+import { createServer as createHttp1Server, type Server as Http1Server } from "node:http";
+import { createServer as createHttp2Server, type Http2Server } from "node:http2";
+import {
+  connect as connectSocket,
+  createServer,
+  type ListenOptions,
+  type Server,
+  type Socket,
+} from "node:net";
+import { createServer as createTlsServer, type TlsOptions, type Server as TlsServer } from "node:tls";
+import { type Clock, systemClock } from "../lib/clock.ts";
+import { describeListenError, parseListenAddress } from "./address.ts";
+import { DEFAULT_LISTENER_LIMITS, type ListenerLimits } from "./limits.ts";
+import { acceptHttp1Request, answerBrokenRequest } from "./node-http1.ts";
 import { acceptHttp2Stream } from "./node-http2.ts";
+import { SessionWatch } from "./session-watch.ts";
 import { sniffProtocol } from "./sniff.ts";
 import type { App } from "./transport.ts";
 
-/** Where a listener listens. */
+/** Where and how a listener listens. */
 export interface ListenerOptions {
-  /** `host:port`, with brackets around an IPv6 address; port 0 takes a free one. */
+  /** `host:port`, brackets around an IPv6 address, port 0 for a free one; or `unix:/path`. */
   readonly listen: string;
+  /** Serves TLS too, on the same port: certificate and key in PEM, and what else Node's TLS server takes. */
+  readonly tls?: TlsOptions & {
+    /** Refuses clear text beside TLS. Default false: a connection is served as its first byte asks. */
+    readonly required?: boolean;
+  };
+  readonly limits?: Partial<ListenerLimits>;
+  readonly clock?: Clock;
 }
 
 /** An open port. */
 export interface Listener {
-  /** `host:port` that is really listened on. */
+  /** `host:port` that is really listened on, or `unix:/path`. */
   readonly address: string;
   /** Stops listening and ends all connections, whatever is under way on them. */
   close(): Promise<void>;
 }
 
 /**
- * Opens the one port of the gateway: HTTP/2 with prior knowledge and HTTP/1.1 in clear text, told apart by the first
- * bytes of each connection. Rejects with Node's error when the port cannot be had.
+ * Opens the one port of the gateway: HTTP/2 with prior knowledge and HTTP/1.1 in clear text, and with a certificate
+ * TLS with ALPN, told apart by the first bytes of each connection. Rejects with an Error that people can read when
+ * the port cannot be had.
  */
 export async function startListener(options: ListenerOptions, app: App): Promise<Listener> {
+  const clock = options.clock ?? systemClock;
+  const limits = { ...DEFAULT_LISTENER_LIMITS, ...options.limits };
   const sockets = new Set<Socket>();
-  const sessions = new Set<Http2Session>();
-  const http2 = createHttp2Server({ settings: { maxConcurrentStreams: 100, enablePush: false } });
-  http2.on("stream", acceptHttp2Stream(app));
-  http2.on("session", (session) => {
-    sessions.add(session);
-    session.on("error", ignore);
-    session.on("close", () => sessions.delete(session));
-  });
-  http2.on("sessionError", ignore);
-  const http1 = createHttp1Server({ maxHeaderSize: 16_384 }, acceptHttp1Request(app));
-  http1.on("clientError", (_error, socket) => {
-    if (socket.writable)
-      socket.end("HTTP/1.1 400 Bad Request\r\nConnection: close\r\nContent-Length: 0\r\n\r\n");
-    else socket.destroy();
-  });
-  const server = createServer((socket) => {
+  const watch = new SessionWatch(clock, limits);
+  const http2 = createHttp2(app, limits, watch);
+  const http1 = createHttp1(app, limits, clock);
+  const tls = options.tls && createTls(options.tls, limits, http1, http2);
+  const server = createServer({ noDelay: true }, (socket) => {
     sockets.add(socket);
     socket.on("close", () => sockets.delete(socket));
-    socket.on("error", ignore);
-    sniffProtocol(socket, (protocol) => (protocol === "h2" ? http2 : http1).emit("connection", socket));
+    socket.on("error", doNothing);
+    sniffProtocol(socket, clock, limits.silentMs, (protocol) => {
+      const target =
+        protocol === "tls" ? tls : options.tls?.required ? undefined : protocol === "h2" ? http2 : http1;
+      if (target) target.emit("connection", socket);
+      else socket.destroy();
+    });
   });
+  server.maxConnections = limits.connections;
   const address = await listen(server, options.listen);
   return {
     address,
     async close() {
       const closed = new Promise<void>((resolve) => server.close(() => resolve()));
-      for (const session of sessions) session.destroy();
+      for (const session of watch.sessions) session.destroy();
       for (const socket of sockets) socket.destroy();
       http1.close();
-      http2.close();
       await closed;
     },
   };
 }
 
-function listen(server: Server, where: string): Promise<string> {
-  const [, host, port] = /^(.*):(\d+)$/.exec(where) ?? [];
-  if (host === undefined) return Promise.reject(new Error(`listen: "${where}" is not host:port`));
+function createHttp2(app: App, limits: ListenerLimits, watch: SessionWatch): Http2Server {
+  const server = createHttp2Server({
+    maxHeaderListPairs: limits.headerFields,
+    streamResetBurst: limits.resetBurst,
+    streamResetRate: limits.resetsPerSecond,
+    settings: {
+      maxConcurrentStreams: limits.streamsPerSession,
+      maxHeaderListSize: limits.headerListBytes,
+      enablePush: false,
+    },
+  });
+  server.on("session", (session) => {
+    session.on("error", doNothing);
+    watch.add(session);
+  });
+  server.on("stream", acceptHttp2Stream(app));
+  server.on("sessionError", doNothing);
+  return server;
+}
+
+function createHttp1(app: App, limits: ListenerLimits, clock: Clock): Http1Server {
+  const server = createHttp1Server(
+    {
+      maxHeaderSize: limits.headerListBytes,
+      headersTimeout: limits.headersMs,
+      // The RPC path answers a late body itself and sooner; this ends what never reached it.
+      requestTimeout: 2 * limits.headersMs,
+      connectionsCheckingInterval: 1_000,
+      keepAliveTimeout: limits.keepAliveMs,
+    },
+    acceptHttp1Request(app, clock),
+  );
+  server.maxHeadersCount = limits.headerFields;
+  server.on("clientError", answerBrokenRequest);
+  // Connections come by hand, so this server never listens; but that is when Node starts to look after its timeouts.
+  server.emit("listening");
+  return server;
+}
+
+/**
+ * ALPN decides within TLS (RFC 7301): a client that offers neither protocol is refused in the handshake, and one that
+ * offers nothing speaks HTTP/1.1.
+ */
+function createTls(
+  options: NonNullable<ListenerOptions["tls"]>,
+  limits: ListenerLimits,
+  http1: Http1Server,
+  http2: Http2Server,
+): TlsServer {
+  const server = createTlsServer({
+    handshakeTimeout: limits.silentMs,
+    minVersion: "TLSv1.2",
+    ...options,
+    ALPNProtocols: ["h2", "http/1.1"],
+  });
+  server.on("secureConnection", (socket) => {
+    socket.on("error", doNothing);
+    (socket.alpnProtocol === "h2" ? http2 : http1).emit("connection", socket);
+  });
+  server.on("tlsClientError", (_error, socket) => socket.destroy());
+  return server;
+}
+
+async function listen(server: Server, where: string): Promise<string> {
+  const address = parseListenAddress(where);
+  if ("problem" in address) throw new Error(`listen: ${address.problem}`);
+  try {
+    if (address.kind === "unix") {
+      await removeStaleSocket(address.path);
+      await bind(server, { path: address.path });
+      return where;
+    }
+    await bind(server, { host: address.host, port: address.port });
+    const bound = server.address();
+    const port = typeof bound === "object" && bound ? bound.port : address.port;
+    return address.host.includes(":") ? `[${address.host}]:${port}` : `${address.host}:${port}`;
+  } catch (error) {
+    // Node's listen and connect reject with system errors only.
+    throw new Error(describeListenError(where, error as NodeJS.ErrnoException), { cause: error });
+  }
+}
+
+function bind(server: Server, where: ListenOptions): Promise<void> {
   return new Promise((resolve, reject) => {
     server.once("error", reject);
-    server.listen({ host: host.replace(/^\[|\]$/g, ""), port: Number(port) }, () => {
-      server.removeListener("error", reject);
-      const bound = server.address();
-      resolve(typeof bound === "object" && bound ? `${host}:${bound.port}` : where);
+    server.listen(where, () => {
+      server.off("error", reject);
+      resolve();
     });
   });
 }
 
-function ignore(): void {}
+/** A socket file outlives a process that was killed; it is removed when nobody answers behind it. */
+function removeStaleSocket(path: string): Promise<void> {
+  return new Promise((resolve, reject) => {
+    const probe = connectSocket(path);
+    probe.once("connect", () => {
+      probe.destroy();
+      // Somebody listens: the attempt to bind says so in Node's own way.
+      resolve();
+    });
+    probe.once("error", (error: NodeJS.ErrnoException) => {
+      if (error.code === "ECONNREFUSED") unlink(path).then(resolve, reject);
+      else resolve();
+    });
+  });
+}
+
+function doNothing(): void {}

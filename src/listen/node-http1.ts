@@ -1,17 +1,76 @@
 import type { IncomingMessage, OutgoingHttpHeaders, ServerResponse } from "node:http";
+import type { Socket } from "node:net";
+import type { Duplex } from "node:stream";
+import type { Clock } from "../lib/clock.ts";
 import { peerOf } from "./node-http2.ts";
 import type { App, Receiver, RequestHeaders, ResponseHeaders, TransportCall } from "./transport.ts";
 
+/**
+ * How long, and how many bytes, the rest of a request is still read after its answer. Closing at once would make the
+ * kernel reset the connection under unread data, and the caller would lose the answer (RFC 9112 §9.6).
+ */
+const LINGER_MS = 1_000;
+const LINGER_BYTES = 1_048_576;
+
+/** How many pipelined requests wait for their turn before the connection is no longer read. */
+const PIPELINE_MAX = 16;
+
 /** The listener for the `request` event of a `node:http` server: hands each exchange to the app as a call. */
-export function acceptHttp1Request(app: App): (request: IncomingMessage, response: ServerResponse) => void {
+export function acceptHttp1Request(
+  app: App,
+  clock: Clock,
+): (request: IncomingMessage, response: ServerResponse) => void {
   return (request, response) => {
-    if (countHosts(request.rawHeaders) > 1) {
-      // RFC 9112 §3.2: two Host lines are an attempt to be two things to two readers.
-      response.writeHead(400, { connection: "close" }).end();
-      return;
-    }
-    app(new Http1Call(request, response));
+    const call = new Http1Call(request, response, clock, app);
+    const socket = request.socket as PipelinedSocket;
+    if (socket[CURRENT] === undefined) call.open();
+    else waitForTurn(socket, call);
   };
+}
+
+/** Where a connection keeps the exchange that is under way, and those that a pipelining caller has sent after it. */
+const CURRENT = Symbol("current");
+const WAITING = Symbol("waiting");
+
+type PipelinedSocket = Socket & { [CURRENT]?: Http1Call | undefined; [WAITING]?: Http1Call[] };
+
+/**
+ * Pipelined requests are answered one after the other: their answers have to leave in order anyway, and a caller who
+ * does not read them must not make us keep many.
+ */
+function waitForTurn(socket: PipelinedSocket, call: Http1Call): void {
+  socket[WAITING] ??= [];
+  socket[WAITING].push(call);
+  if (socket[WAITING].length === PIPELINE_MAX) socket.pause();
+}
+
+function nextTurn(socket: PipelinedSocket): void {
+  socket[CURRENT] = undefined;
+  const waiting = socket[WAITING];
+  if (waiting === undefined || socket.destroyed) return;
+  if (waiting.length === PIPELINE_MAX) socket.resume();
+  waiting.shift()?.open();
+}
+
+/**
+ * The listener for the `clientError` event: what is no HTTP/1.1 request gets an answer, unless an answer to the
+ * request before it is on its way; two answers to what may be one request are how smuggling is found out.
+ */
+export function answerBrokenRequest(error: NodeJS.ErrnoException, socket: Duplex): void {
+  const { [CURRENT]: current } = socket as unknown as PipelinedSocket;
+  if (!socket.writable || current) socket.destroy();
+  else socket.end(`HTTP/1.1 ${statusOf(error)}\r\nConnection: close\r\nContent-Length: 0\r\n\r\n`);
+}
+
+function statusOf(error: NodeJS.ErrnoException): string {
+  switch (error.code) {
+    case "HPE_HEADER_OVERFLOW":
+      return "431 Request Header Fields Too Large";
+    case "ERR_HTTP_REQUEST_TIMEOUT":
+      return "408 Request Timeout";
+    default:
+      return "400 Bad Request";
+  }
 }
 
 /** One HTTP/1.1 request and its response as a {@link TransportCall}. */
@@ -19,12 +78,33 @@ class Http1Call implements TransportCall {
   readonly httpVersion = "1.1";
   readonly #request: IncomingMessage;
   readonly #response: ServerResponse;
+  readonly #clock: Clock;
+  readonly #app: App;
+  readonly #socket: PipelinedSocket;
+  #receiver: Receiver | undefined;
+  #lingering = 0;
+  #flushed: ((error: Error | null | undefined) => void) | undefined;
 
-  constructor(request: IncomingMessage, response: ServerResponse) {
+  constructor(request: IncomingMessage, response: ServerResponse, clock: Clock, app: App) {
     this.#request = request;
     this.#response = response;
-    request.on("error", ignore);
-    response.on("error", ignore);
+    this.#clock = clock;
+    this.#app = app;
+    this.#socket = request.socket;
+    request.on("error", doNothing);
+    response.on("error", doNothing);
+    response.on("close", () => {
+      this.#receiver?.closed(response.writableFinished);
+      nextTurn(this.#socket);
+    });
+  }
+
+  /** Its turn has come: all requests before it on this connection are answered. */
+  open(): void {
+    this.#socket[CURRENT] = this;
+    if (countHosts(this.#request.rawHeaders) < 2) this.#app(this);
+    // RFC 9112 §3.2: two Host lines are two answers to the question where the request belongs.
+    else this.answer(400, { connection: "close" });
   }
 
   get verb(): string {
@@ -40,24 +120,29 @@ class Http1Call implements TransportCall {
   }
 
   get headers(): RequestHeaders {
-    return this.#request.headers;
+    // Node gives a list for `set-cookie` only, which no request has a meaning for.
+    return this.#request.headers as RequestHeaders;
   }
 
   get secure(): boolean {
-    return "encrypted" in this.#request.socket;
+    return "encrypted" in this.#socket;
   }
 
   get peer(): string {
-    return peerOf(this.#request.socket);
+    return peerOf(this.#socket);
   }
 
   receive(receiver: Receiver): void {
+    this.#receiver = receiver;
     const request = this.#request;
-    const response = this.#response;
-    request.on("data", (chunk: Uint8Array) => receiver.data(chunk));
-    request.on("end", () => receiver.ended());
-    response.on("drain", () => receiver.drained());
-    response.on("close", () => receiver.closed(response.writableFinished));
+    request.on("data", (chunk: Buffer) => {
+      if (this.#lingering > 0) this.#linger(chunk.length);
+      receiver.data(chunk);
+    });
+    request.on("end", () => {
+      if (this.#lingering > 0) this.#response.end();
+      receiver.complete();
+    });
   }
 
   pause(): void {
@@ -77,36 +162,58 @@ class Http1Call implements TransportCall {
       this.end(trailers);
       return;
     }
-    const length = { "content-length": String(body?.byteLength ?? 0) };
-    response.writeHead(status, { ...copy(headers), ...length, ...this.#connection() });
-    response.end(body);
+    this.#writeHead(status, { ...mutable(headers), "content-length": String(body?.byteLength ?? 0) });
+    if (this.#request.complete) response.end(body);
+    else {
+      if (body) response.write(body);
+      else response.flushHeaders();
+      this.#startLingering();
+    }
   }
 
   begin(status: number, headers: ResponseHeaders, _trailers: boolean): void {
-    if (this.#response.destroyed) return;
-    this.#response.writeHead(status, { ...copy(headers), ...this.#connection() });
+    if (!this.#response.destroyed) this.#writeHead(status, { ...mutable(headers) });
   }
 
   write(chunk: Uint8Array): boolean {
-    return this.#response.writable ? this.#response.write(chunk) : true;
+    if (!this.#response.writable) return true;
+    // Each write is waited for, as for HTTP/2.
+    this.#flushed ??= (error) => {
+      if (!error) this.#receiver?.drained();
+    };
+    this.#response.write(chunk, this.#flushed);
+    return false;
   }
 
   end(trailers?: ResponseHeaders): void {
     if (this.#response.destroyed) return;
-    if (trailers) this.#response.addTrailers(copy(trailers));
+    if (trailers) this.#response.addTrailers(mutable(trailers));
     this.#response.end();
   }
 
   reset(): void {
-    this.#request.socket.destroy();
+    this.#socket.destroy();
   }
 
   /**
-   * An answer before the request is complete ends the connection: what the caller is still sending would otherwise
-   * have to be read to its end before the next request can be told from it.
+   * An answer before the request is complete ends the connection: what the caller still sends would otherwise have
+   * to be read to its end before the next request can be told from it.
    */
-  #connection(): OutgoingHttpHeaders {
-    return this.#request.complete ? {} : { connection: "close" };
+  #writeHead(status: number, headers: OutgoingHttpHeaders): void {
+    if (!this.#request.complete) headers.connection = "close";
+    this.#response.writeHead(status, headers);
+  }
+
+  #startLingering(): void {
+    this.#lingering = LINGER_BYTES;
+    this.#request.resume();
+    const timer = this.#clock.setTimer(LINGER_MS, () => this.#response.end());
+    this.#response.on("close", () => timer.cancel());
+  }
+
+  #linger(bytes: number): void {
+    this.#lingering = Math.max(this.#lingering - bytes, 1);
+    if (this.#lingering === 1) this.#response.end();
   }
 }
 
@@ -119,9 +226,9 @@ function countHosts(rawHeaders: readonly string[]): number {
   return hosts;
 }
 
-/** Node wants arrays that it may change. */
-function copy(headers: ResponseHeaders): OutgoingHttpHeaders {
+/** Node's types want arrays that may be changed; it changes none. */
+function mutable(headers: ResponseHeaders): OutgoingHttpHeaders {
   return headers as OutgoingHttpHeaders;
 }
 
-function ignore(): void {}
+function doNothing(): void {}

@@ -1,9 +1,16 @@
-import type { IncomingHttpHeaders, ServerHttp2Stream } from "node:http2";
+import type { IncomingHttpHeaders, ServerHttp2Session, ServerHttp2Stream } from "node:http2";
 import type { Socket } from "node:net";
-import type { App, Receiver, ResetCode, ResponseHeaders, TransportCall } from "./transport.ts";
+import type {
+  App,
+  Receiver,
+  RequestHeaders,
+  ResetCode,
+  ResponseHeaders,
+  TransportCall,
+} from "./transport.ts";
 
 /** RFC 9113 §7. */
-const RESET_CODES: Record<ResetCode, number> = {
+const RESET_CODES: Readonly<Record<ResetCode, number>> = {
   NO_ERROR: 0,
   INTERNAL_ERROR: 2,
   REFUSED_STREAM: 7,
@@ -16,119 +23,185 @@ export function acceptHttp2Stream(
   app: App,
 ): (stream: ServerHttp2Stream, headers: IncomingHttpHeaders) => void {
   return (stream, headers) => {
-    app(new Http2Call(stream, headers));
+    // A stream without this listener takes the process down when its peer resets it.
+    stream.on("error", doNothing);
+    // Opened and reset in one packet: nobody waits for the answer, so nobody works for it (rapid reset).
+    if (stream.closed || stream.destroyed) return;
+    app(new Http2Call(stream as CarriedStream, headers));
   };
 }
+
+/** Where a stream keeps its call, so that all streams share their listeners instead of making six closures each. */
+const CALL = Symbol("call");
+
+/** Where a session keeps the address of its peer: Node's `session.socket` is a proxy, and slow. */
+const PEER = Symbol("peer");
+
+type CarriedStream = ServerHttp2Stream & { [CALL]: Http2Call };
+
+/** Made once: Node reads the options of `respond` and keeps nothing of them. */
+const END_STREAM = { endStream: true };
+const WITH_TRAILERS = { waitForTrailers: true };
+const WITHOUT_TRAILERS = {};
 
 /** One HTTP/2 stream as a {@link TransportCall}. */
 class Http2Call implements TransportCall {
   readonly httpVersion = "2";
-  readonly headers: IncomingHttpHeaders;
-  readonly #stream: ServerHttp2Stream;
-  #requestEnded = false;
-  #trailers: ResponseHeaders | undefined;
+  readonly headers: RequestHeaders;
+  readonly stream: CarriedStream;
+  receiver: Receiver | undefined;
+  trailers: ResponseHeaders = {};
+  requestComplete = false;
+  #flushed: ((error: Error | null | undefined) => void) | undefined;
 
-  constructor(stream: ServerHttp2Stream, headers: IncomingHttpHeaders) {
-    this.#stream = stream;
-    this.headers = headers;
-    // A stream without this listener takes the process down when its peer resets it.
-    stream.on("error", ignore);
+  constructor(stream: CarriedStream, headers: IncomingHttpHeaders) {
+    stream[CALL] = this;
+    this.stream = stream;
+    // Node gives a list for `set-cookie` only, which no request has a meaning for.
+    this.headers = headers as RequestHeaders;
   }
 
   get verb(): string {
-    return String(this.headers[":method"]);
+    return this.headers[":method"] ?? "";
   }
 
   get target(): string {
-    return String(this.headers[":path"]);
+    return this.headers[":path"] ?? "";
   }
 
   get authority(): string | undefined {
-    const authority = this.headers[":authority"];
-    return typeof authority === "string" ? authority : this.headers.host;
+    return this.headers[":authority"] ?? this.headers["host"];
   }
 
   get secure(): boolean {
-    return this.#stream.session?.encrypted === true;
+    return this.stream.session?.encrypted === true;
   }
 
   get peer(): string {
-    return peerOf(this.#stream.session?.socket);
+    const session = this.stream.session as (ServerHttp2Session & { [PEER]?: string }) | undefined;
+    if (session === undefined) return "gone";
+    session[PEER] ??= peerOf(session.socket as Socket);
+    return session[PEER];
   }
 
   receive(receiver: Receiver): void {
-    const stream = this.#stream;
-    stream.on("data", (chunk: Uint8Array) => receiver.data(chunk));
-    stream.on("end", () => {
-      this.#requestEnded = true;
-      // Node reports the end of the body also for a stream that was cut.
-      if (!stream.aborted) receiver.ended();
-    });
-    stream.on("drain", () => receiver.drained());
-    stream.on("close", () => receiver.closed(stream.rstCode === 0 && stream.writableFinished));
+    const { stream } = this;
+    this.receiver = receiver;
+    stream.on("data", onData);
+    stream.on("end", onEnd);
+    stream.on("close", onClose);
   }
 
   pause(): void {
-    this.#stream.pause();
+    this.stream.pause();
   }
 
   resume(): void {
-    this.#stream.resume();
+    this.stream.resume();
   }
 
   answer(status: number, headers: ResponseHeaders, body?: Uint8Array, trailers?: ResponseHeaders): void {
-    const stream = this.#stream;
+    const { stream } = this;
     if (stream.destroyed || stream.closed) return;
     if (body === undefined && trailers === undefined) {
-      stream.respond({ ":status": status, ...copy(headers) }, { endStream: true });
+      stream.respond(withStatus(status, headers), END_STREAM);
       this.#stopRequest();
       return;
     }
     this.begin(status, headers, trailers !== undefined);
-    this.#trailers = trailers;
-    if (body) stream.end(body);
-    else stream.end();
-    this.#stopRequest();
+    if (trailers) this.trailers = trailers;
+    stream.end(body);
+    if (!trailers) this.#stopRequest();
   }
 
   begin(status: number, headers: ResponseHeaders, trailers: boolean): void {
-    const stream = this.#stream;
+    const { stream } = this;
     if (stream.destroyed || stream.closed) return;
-    stream.respond({ ":status": status, ...copy(headers) }, { waitForTrailers: trailers });
-    if (trailers) stream.on("wantTrailers", () => stream.sendTrailers(copy(this.#trailers ?? {})));
+    if (trailers) stream.on("wantTrailers", onWantTrailers);
+    stream.respond(withStatus(status, headers), trailers ? WITH_TRAILERS : WITHOUT_TRAILERS);
   }
 
   write(chunk: Uint8Array): boolean {
-    return this.#stream.writable ? this.#stream.write(chunk) : true;
+    if (!this.stream.writable) return true;
+    // Node's own "full" counts bytes, and a small write costs it a hundred times its bytes; so each one is waited for.
+    this.#flushed ??= (error) => {
+      if (!error) this.receiver?.drained();
+    };
+    this.stream.write(chunk, this.#flushed);
+    return false;
   }
 
   end(trailers?: ResponseHeaders): void {
-    this.#trailers = trailers;
-    if (this.#stream.writable) this.#stream.end();
-    this.#stopRequest();
+    if (trailers) this.trailers = trailers;
+    if (this.stream.writable) this.stream.end();
+    if (!trailers) this.#stopRequest();
   }
 
   reset(code: ResetCode): void {
-    this.#stream.close(RESET_CODES[code]);
+    // Through destroy, the stream would be reset with a code of Node's choice.
+    if (!this.stream.destroyed) this.stream.close(RESET_CODES[code]);
   }
 
   /**
    * The answer is complete while the request is not: tells the caller to stop sending, without an error
-   * (RFC 9113 §8.1). Node sends the frame after everything that is written before it.
+   * (RFC 9113 §8.1), once everything has left.
    */
   #stopRequest(): void {
-    if (!this.#requestEnded) this.#stream.close(RESET_CODES.NO_ERROR);
+    if (this.requestComplete) return;
+    const { stream } = this;
+    if (stream.writableFinished) setImmediate(stopRequest, stream);
+    else stream.once("finish", onFinish);
   }
 }
 
-/** `host:port` of a socket's peer, `unix` for a local socket. */
-export function peerOf(socket: Socket | undefined): string {
-  return socket?.remoteAddress ? `${socket.remoteAddress}:${socket.remotePort}` : "unix";
+function onData(this: ServerHttp2Stream, chunk: Buffer): void {
+  (this as CarriedStream)[CALL].receiver?.data(chunk);
 }
 
-/** Node wants arrays that it may change. */
-function copy(headers: ResponseHeaders): Record<string, string | string[]> {
+function onEnd(this: ServerHttp2Stream): void {
+  // Node reports an end also to a request that was cut; half a request must never run.
+  if (this.aborted) return;
+  const call = (this as CarriedStream)[CALL];
+  call.requestComplete = true;
+  call.receiver?.complete();
+}
+
+function onClose(this: ServerHttp2Stream): void {
+  (this as CarriedStream)[CALL].receiver?.closed(this.rstCode === 0 && this.writableFinished);
+}
+
+function onWantTrailers(this: ServerHttp2Stream): void {
+  this.sendTrailers(mutable((this as CarriedStream)[CALL].trailers));
+  // Node sends them in the next turn, and only while the stream is not closed.
+  if (!(this as CarriedStream)[CALL].requestComplete) setImmediate(stopRequest, this);
+}
+
+function onFinish(this: ServerHttp2Stream): void {
+  // The end of the request may be here already and only not have been told.
+  setImmediate(stopRequest, this);
+}
+
+function stopRequest(stream: ServerHttp2Stream): void {
+  const call = (stream as CarriedStream)[CALL];
+  if (!call.requestComplete && !stream.destroyed) stream.close(RESET_CODES.NO_ERROR);
+}
+
+/** `host:port` of a socket's peer, `unix` for a local socket. */
+export function peerOf(socket: Socket): string {
+  if (socket.remoteAddress === undefined) return "unix";
+  return socket.remoteFamily === "IPv6"
+    ? `[${socket.remoteAddress}]:${socket.remotePort}`
+    : `${socket.remoteAddress}:${socket.remotePort}`;
+}
+
+/** Node answers 200 when it is told nothing, and copies what it is given. */
+function withStatus(status: number, headers: ResponseHeaders): Record<string, string | string[]> {
+  return mutable(status === 200 ? headers : { ":status": String(status), ...headers });
+}
+
+/** Node's types want arrays that may be changed; it changes none. */
+function mutable(headers: ResponseHeaders): Record<string, string | string[]> {
   return headers as Record<string, string | string[]>;
 }
 
-function ignore(): void {}
+function doNothing(): void {}

@@ -45,20 +45,20 @@ export interface TransportCall {
 /** What a carrier tells the call's owner. */
 export interface Receiver {
   /** Bytes of the request body, as they arrive. */
-  data(chunk: Uint8Array): void;
+  data(chunk: Buffer): void;
   /** The request is complete. */
-  ended(): void;
+  complete(): void;
   /** {@link TransportCall.write} returned false, and the carrier takes more again. */
   drained(): void;
   /**
    * The exchange is over; the last thing a receiver is told. True when the answer left completely; false when the
    * caller went away, reset the stream, or was cut.
    */
-  closed(complete: boolean): void;
+  closed(answered: boolean): void;
 }
 
-/** Request header block: lower-case names; several lines of one name are joined by `, ` except for `set-cookie`. */
-export type RequestHeaders = Readonly<Record<string, string | string[] | undefined>>;
+/** Request header block: lower-case names, HTTP/2's pseudo-headers among them; lines of one name joined by `, `. */
+export type RequestHeaders = Readonly<Record<string, string | undefined>>;
 
 /** Header block or trailers of an answer: lower-case names. Never changed once handed over, so it may be shared. */
 export type ResponseHeaders = Readonly<Record<string, string | readonly string[]>>;

@@ -62,7 +62,13 @@ export class ContextCall implements Call {
 
   /** Copies what the handler has set to where connect-es reads it. */
   handOverMetadata(): void {
-    for (const [name, value] of this.responseHeader.entries) this.#context.responseHeader.set(name, value);
-    for (const [name, value] of this.responseTrailer.entries) this.#context.responseTrailer.set(name, value);
+    copyMetadata(this.responseHeader, this.#context.responseHeader);
+    copyMetadata(this.responseTrailer, this.#context.responseTrailer);
   }
+}
+
+/** Replaces what an earlier copy has put there. */
+function copyMetadata(from: Metadata, to: Headers): void {
+  for (const [name] of from.entries) to.delete(name);
+  for (const [name, value] of from.entries) to.append(name, value);
 }

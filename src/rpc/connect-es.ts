@@ -1,7 +1,5 @@
 import type { DescMethod, DescService, Message, Registry } from "@bufbuild/protobuf";
 import {
-  Code,
-  ConnectError,
   type ConnectRouter,
   createConnectRouter,
   createContextValues,
@@ -10,6 +8,8 @@ import {
 } from "@connectrpc/connect";
 import type { UniversalHandler, UniversalServerResponse } from "@connectrpc/connect/protocol";
 import { compressionBrotli, compressionGzip } from "@connectrpc/connect-node";
+import { finishError } from "../errors/fit.ts";
+import { gatewayError } from "../errors/reasons.ts";
 import { isEncoded } from "../lib/encoded.ts";
 import type { App, Receiver, RequestHeaders, ResponseHeaders, TransportCall } from "../listen/transport.ts";
 import { ContextCall, peerKey } from "./connect-es-call.ts";
@@ -71,7 +71,8 @@ async function runUnary(handler: UnaryHandler, request: Message, context: Handle
     const answer = await Promise.race([handler(request, call), call.whenEnded()]);
     return isEncoded(answer) ? answer.toMessage() : answer;
   } catch (error) {
-    throw wellFormed(error);
+    // Well-formed, or connect-es' encodeURIComponent throws and no trailers are sent at all.
+    throw finishError(error);
   } finally {
     call.handOverMetadata();
   }
@@ -102,26 +103,13 @@ async function* runStream(
       wake = Promise.withResolvers();
     }
   } catch (error) {
-    throw wellFormed(error);
+    // Well-formed, or connect-es' encodeURIComponent throws and no trailers are sent at all.
+    throw finishError(error);
   } finally {
     call.handOverMetadata();
     if (source && !source.end)
-      source.close(call.ended ?? new ConnectError("the caller went away", Code.Canceled));
+      source.close(call.ended ?? gatewayError("CALLER_GONE", "the caller went away"));
   }
-}
-
-/** `encodeURIComponent` of connect-es throws on a lone surrogate, and then no trailers are sent at all. */
-function wellFormed(error: unknown): unknown {
-  if (!(error instanceof ConnectError) || error.rawMessage.isWellFormed()) return error;
-  const copy = new ConnectError(
-    error.rawMessage.toWellFormed(),
-    error.code,
-    error.metadata,
-    undefined,
-    error.cause,
-  );
-  copy.details = error.details;
-  return copy;
 }
 
 async function serve(handler: UniversalHandler, call: TransportCall): Promise<void> {
@@ -199,7 +187,7 @@ class Exchange implements Receiver {
     this.#arrived.resolve();
   }
 
-  ended(): void {
+  complete(): void {
     if (this.#end === "open") this.#end = "complete";
     this.#arrived.resolve();
   }
@@ -208,11 +196,11 @@ class Exchange implements Receiver {
     this.#drained.resolve();
   }
 
-  closed(complete: boolean): void {
+  closed(answered: boolean): void {
     if (this.#end === "open") this.#end = "cut";
     this.#arrived.resolve();
     this.#drained.resolve();
-    if (!complete) this.#abort.abort(new ConnectError("the caller went away", Code.Canceled));
+    if (!answered) this.#abort.abort(gatewayError("CALLER_GONE", "the caller went away"));
   }
 
   writable(): Promise<void> {
@@ -231,7 +219,7 @@ class Exchange implements Receiver {
         this.call?.resume();
         if (piece) yield piece;
       } else if (this.#end === "complete") return;
-      else if (this.#end === "cut") throw new ConnectError("the caller went away", Code.Canceled);
+      else if (this.#end === "cut") throw gatewayError("CALLER_GONE", "the caller went away");
       else {
         this.#arrived = Promise.withResolvers();
         await this.#arrived.promise;
@@ -242,11 +230,8 @@ class Exchange implements Receiver {
 
 function toHeaders(from: RequestHeaders): Headers {
   const headers = new Headers();
-  for (const [name, value] of Object.entries(from)) {
-    if (name.startsWith(":") || value === undefined) continue;
-    if (typeof value === "string") headers.set(name, value);
-    else for (const line of value) headers.append(name, line);
-  }
+  for (const [name, value] of Object.entries(from))
+    if (value !== undefined && !name.startsWith(":")) headers.set(name, value);
   return headers;
 }
 

@@ -12,6 +12,11 @@ export class Metadata {
     else this.entries.push([name, value]);
   }
 
+  /** Adds a line under `name`, beside those that are there. */
+  append(name: string, value: string): void {
+    this.entries.push([name, value]);
+  }
+
   get(name: string): string | undefined {
     return this.entries.find(([known]) => known === name)?.[1];
   }

@@ -1,35 +1,189 @@
-import type { Registry } from "@bufbuild/protobuf";
-import type { ConnectRouter } from "@connectrpc/connect";
-import type { App } from "../listen/transport.ts";
+import type { DescMethod, Registry } from "@bufbuild/protobuf";
+import { MethodOptions_IdempotencyLevel } from "@bufbuild/protobuf/wkt";
+import type { ConnectError, ConnectRouter } from "@connectrpc/connect";
+import { finishError } from "../errors/fit.ts";
+import { gatewayError } from "../errors/reasons.ts";
+import { type Clock, systemClock } from "../lib/clock.ts";
+import { TimerWheel } from "../lib/timer-wheel.ts";
+import type { App, Receiver, ResponseHeaders, TransportCall } from "../listen/transport.ts";
 import { isAuthority } from "./authority.ts";
+import { createJsonCodec, protoCodec } from "./codec.ts";
+import { COMPRESS_MIN_BYTES } from "./compression.ts";
+import { readGetRequest } from "./connect/request.ts";
 import { connectEsRoutes } from "./connect-es.ts";
-import type { ServiceDefinition } from "./handler.ts";
+import { ACCEPT_POST, CONNECT_UNARY, findWire, type Wire } from "./content-type.ts";
+import type { ServerStreamHandler, ServiceDefinition, UnaryHandler } from "./handler.ts";
+import type { CallLimits, Path, Query } from "./rpc-call.ts";
+import { ServerStreamCall } from "./server-stream.ts";
+import type { Stages } from "./stages.ts";
+import { UnaryCall } from "./unary.ts";
 
 /** How the calls of a router are read and answered. */
 export interface RouterOptions {
   /** Knows the types that may stand in an Any of a JSON request or answer. */
   readonly registry: Registry;
-  /** Largest request message after inflation, in bytes. Default {@link REQUEST_MESSAGE_BYTES}. */
+  /** Where other stages hook in. Default: none does. */
+  readonly stages?: Stages;
+  /** Takes what is no path of a method: health of the process, say. Default: 404. */
+  readonly fallback?: App;
+  /** Default: the clock of the machine. */
+  readonly clock?: Clock;
+  /** Largest request message, before and after inflation, in bytes. Default {@link REQUEST_MESSAGE_BYTES}. */
   readonly requestMessageBytes?: number;
-  /** Registers methods as connect-es implementations: the way for client streams and bidirectional streams. */
+  /** How long a request may take to arrive, in milliseconds. Default {@link REQUEST_ARRIVAL_MS}. */
+  readonly requestArrivalMs?: number;
+  /** How long a caller may leave an answer lying, in milliseconds. Default {@link ANSWER_STALL_MS}. */
+  readonly answerStallMs?: number;
+  /** The smallest answer that is compressed, in bytes. Default {@link COMPRESS_MIN_BYTES}. */
+  readonly compressMinBytes?: number;
+  /** Methods that go through connect-es' handlers from the start: client streams, bidirectional streams. */
   readonly routes?: (router: ConnectRouter) => void;
+  /** Sends everything through connect-es' handlers: a switch for tests, which lets the two ways prove each other. */
+  readonly allThroughConnectEs?: boolean;
 }
 
 /** Largest request message: the requests of this API are a name and a few fields, and 16 KiB hold any of them. */
 export const REQUEST_MESSAGE_BYTES = 16_384;
 
-/** Takes each call to the handler of its method: `POST /package.Service/Method`. Any other path is answered 404. */
-export function createRouter(services: readonly ServiceDefinition[], options: RouterOptions): App {
-  const routes = connectEsRoutes(services, {
+/** How long a request may take to arrive: its few bytes come in the packet after its headers, or something is wrong. */
+export const REQUEST_ARRIVAL_MS = 5_000;
+
+/**
+ * How long a caller may leave an answer lying: long enough for the largest answer on a slow line (4 MiB at 2 Mbit/s),
+ * short enough that callers who never read cannot fill the memory.
+ */
+export const ANSWER_STALL_MS = 20_000;
+
+/** The app of the RPC path, and its handle for who stops it. */
+export interface Router extends App {
+  /** How many calls are not answered yet, connect-es' own ones left out. */
+  readonly openCalls: number;
+  /** Ends all server streams with this error. */
+  endStreams(why: ConnectError): void;
+}
+
+/** A method of the path, with its handler if it has one. */
+interface Route {
+  readonly method: DescMethod;
+  readonly handler: UnaryHandler | ServerStreamHandler | undefined;
+}
+
+/** Takes each call to the handler of its method, `POST /package.Service/Method`. */
+export function createRouter(services: readonly ServiceDefinition[], options: RouterOptions): Router {
+  const path = createPath(options);
+  const direct = connectEsRoutes(options.allThroughConnectEs ? services : [], {
     registry: options.registry,
-    requestMessageBytes: options.requestMessageBytes ?? REQUEST_MESSAGE_BYTES,
+    requestMessageBytes: path.limits.requestMessageBytes,
     ...(options.routes && { routes: options.routes }),
   });
-  return (call) => {
-    const query = call.target.indexOf("?");
-    const route = routes.get(query < 0 ? call.target : call.target.slice(0, query));
-    if (!route) call.answer(404, {});
-    else if (!isAuthority(call.authority)) call.answer(400, {});
-    else route(call);
+  const routes = new Map<string, Route>();
+  const serviceNames = new Set<string>();
+  for (const { service, handlers } of services) {
+    serviceNames.add(service.typeName);
+    for (const method of service.methods)
+      routes.set(`/${service.typeName}/${method.name}`, { method, handler: handlers[method.localName] });
+  }
+  const router = (carrier: TransportCall): void => {
+    const query = carrier.target.indexOf("?");
+    const target = query < 0 ? carrier.target : carrier.target.slice(0, query);
+    const other = direct.get(target);
+    const route = routes.get(target);
+    const serviceKnown = route !== undefined || other !== undefined || serviceNames.has(serviceOf(target));
+    if (!serviceKnown && options.fallback) options.fallback(carrier);
+    else if (!serviceKnown) refuse(path, carrier, 404);
+    else if (!isAuthority(carrier.authority)) refuse(path, carrier, 400);
+    else if (other) other(carrier);
+    else if (carrier.verb === "GET" && route)
+      get(path, carrier, route, query < 0 ? "" : carrier.target.slice(query));
+    else if (carrier.verb !== "POST") refuse(path, carrier, 405, { allow: "POST" });
+    else post(path, carrier, route, target);
   };
+  const endStreams = (why: ConnectError): void => {
+    for (const stream of [...path.streams]) stream.end(why);
+  };
+  Object.defineProperty(router, "openCalls", { get: () => path.openCalls });
+  // The line above has added what Object.assign would only copy the value of.
+  return Object.assign(router, { endStreams }) as Router;
+}
+
+function createPath(options: RouterOptions): Path {
+  const clock = options.clock ?? systemClock;
+  const limits: CallLimits = {
+    requestMessageBytes: options.requestMessageBytes ?? REQUEST_MESSAGE_BYTES,
+    requestArrivalMs: options.requestArrivalMs ?? REQUEST_ARRIVAL_MS,
+    answerStallMs: options.answerStallMs ?? ANSWER_STALL_MS,
+    compressMinBytes: options.compressMinBytes ?? COMPRESS_MIN_BYTES,
+  };
+  return {
+    clock,
+    wheel: new TimerWheel(clock),
+    codecs: { proto: protoCodec, json: createJsonCodec(options.registry) },
+    registry: options.registry,
+    stages: options.stages ?? {},
+    limits,
+    openCalls: 0,
+    streams: new Set(),
+  };
+}
+
+function post(path: Path, carrier: TransportCall, route: Route | undefined, target: string): void {
+  const wire = findWire(carrier.headers["content-type"]);
+  if (!wire || (route && !serves(wire, route.method)))
+    refuse(path, carrier, 415, { "accept-post": ACCEPT_POST });
+  else if (!route?.handler) unimplemented(path, carrier, wire, target);
+  else open(path, carrier, route, wire, undefined);
+}
+
+/** https://connectrpc.com/docs/protocol#unary-get-request: for methods that are declared free of side effects. */
+function get(path: Path, carrier: TransportCall, route: Route, query: string): void {
+  const { method } = route;
+  if (
+    method.methodKind !== "unary" ||
+    method.idempotency !== MethodOptions_IdempotencyLevel.NO_SIDE_EFFECTS
+  ) {
+    refuse(path, carrier, 405, { allow: "POST" });
+    return;
+  }
+  const request = readGetRequest(query);
+  const wire = request.codec && CONNECT_UNARY[request.codec];
+  if (!wire) refuse(path, carrier, 415);
+  else if (!route.handler) unimplemented(path, carrier, wire, carrier.target.split("?", 1)[0] ?? "");
+  else open(path, carrier, route, wire, request);
+}
+
+function open(path: Path, carrier: TransportCall, route: Route, wire: Wire, query: Query | undefined): void {
+  const { method, handler } = route;
+  // The kind of the method has told which of the two its handler is.
+  const call =
+    method.methodKind === "unary"
+      ? new UnaryCall(path, carrier, method, wire, query, handler as UnaryHandler)
+      : new ServerStreamCall(path, carrier, method, wire, query, handler as ServerStreamHandler);
+  call.start();
+}
+
+function serves(wire: Wire, method: DescMethod): boolean {
+  return wire.serves === "all" || (wire.serves === "unary") === (method.methodKind === "unary");
+}
+
+/** A method that is not there is answered in the caller's protocol. */
+function unimplemented(path: Path, carrier: TransportCall, wire: Wire, target: string): void {
+  const error = finishError(gatewayError("METHOD_UNKNOWN", `${target.slice(1)} is not served`));
+  const { protocol, contentType } = wire;
+  carrier.receive(IGNORE);
+  protocol.fail({ carrier, contentType, registry: path.registry }, error);
+  path.stages.refused?.(carrier, error);
+}
+
+/** What is no RPC yet is answered in HTTP. */
+function refuse(path: Path, carrier: TransportCall, status: number, headers: ResponseHeaders = {}): void {
+  carrier.receive(IGNORE);
+  carrier.answer(status, headers);
+  path.stages.refused?.(carrier, status);
+}
+
+/** Takes the rest of a request that is answered already. */
+const IGNORE: Receiver = { data() {}, complete() {}, drained() {}, closed() {} };
+
+function serviceOf(target: string): string {
+  return target.slice(1, Math.max(target.lastIndexOf("/"), 1));
 }

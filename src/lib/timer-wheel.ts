@@ -1,0 +1,108 @@
+import type { Clock, Timer } from "./clock.ts";
+
+/** A place in one of the wheel's rings. */
+interface Link {
+  next: Link | undefined;
+  previous: Link | undefined;
+}
+
+/** Something that must have ended by a moment. All but {@link expire} belongs to the {@link TimerWheel}. */
+export interface Expiring extends Link {
+  /** When it is due, on {@link Clock.monotonic}. */
+  due: number;
+  /** Called once, at `due` or up to {@link TICK_MS} later, unless the wheel was told to forget it. Must not throw. */
+  expire(now: number): void;
+}
+
+/**
+ * Length of a tick in milliseconds, and so how late a deadline may be noticed. A timer of Node's own for each call
+ * would cost more than its exactness is worth: nearly every call is answered long before its deadline.
+ */
+export const TICK_MS = 5;
+
+/** Ticks in one turn of the wheel, a power of two. What is due later than a turn is looked at once in each turn. */
+const SLOTS = 1024;
+
+/**
+ * The deadlines of many calls on one timer: a hashed timing wheel (Varghese and Lauck, 1987). Setting and forgetting
+ * are a few assignments, and no timer runs while nothing is due.
+ */
+export class TimerWheel {
+  readonly #clock: Clock;
+  readonly #rings: readonly Link[] = Array.from({ length: SLOTS }, createRing);
+  #size = 0;
+  #tick = 0;
+  #timer: Timer | undefined;
+
+  constructor(clock: Clock) {
+    this.#clock = clock;
+  }
+
+  /** How many entries wait. */
+  get size(): number {
+    return this.#size;
+  }
+
+  /** Makes `entry` due at `due`, wherever it stood before; `Infinity` forgets it. */
+  set(entry: Expiring, due: number): void {
+    if (entry.next) this.forget(entry);
+    if (due === Number.POSITIVE_INFINITY) return;
+    if (this.#size++ === 0) this.#start();
+    entry.due = due;
+    // What is overdue already belongs to the next tick.
+    const tick = Math.max(Math.ceil(due / TICK_MS), this.#tick + 1);
+    const ring = this.#rings[tick & (SLOTS - 1)] as Link;
+    entry.next = ring.next;
+    entry.previous = ring;
+    (ring.next as Link).previous = entry;
+    ring.next = entry;
+  }
+
+  /** Forgets `entry`; does nothing when it is not in the wheel. */
+  forget(entry: Expiring): void {
+    if (!entry.next || !entry.previous) return;
+    entry.previous.next = entry.next;
+    entry.next.previous = entry.previous;
+    entry.next = undefined;
+    entry.previous = undefined;
+    this.#size--;
+  }
+
+  #start(): void {
+    this.#tick = Math.floor(this.#clock.monotonic() / TICK_MS);
+    this.#timer ??= this.#clock.setTimer(TICK_MS, () => this.#turn());
+  }
+
+  #turn(): void {
+    this.#timer = undefined;
+    const now = this.#clock.monotonic();
+    const last = Math.floor(now / TICK_MS);
+    // After a pause longer than a turn, one turn has looked at every ring.
+    let tick = Math.max(this.#tick, last - SLOTS);
+    // The new time first: an entry that is set anew while its ring is gone through must not land in a passed ring.
+    this.#tick = last;
+    while (tick++ < last) this.#expireRing(this.#rings[tick & (SLOTS - 1)] as Link, now);
+    if (this.#size > 0) this.#timer ??= this.#clock.setTimer(TICK_MS, () => this.#turn());
+  }
+
+  #expireRing(ring: Link, now: number): void {
+    let link = ring.next;
+    while (link && link !== ring) {
+      // Every link of a ring but the ring itself is an entry.
+      const entry = link as Expiring;
+      link = entry.next;
+      if (entry.due > now) continue;
+      this.forget(entry);
+      entry.expire(now);
+      // Expiring one entry may forget its neighbour; then the ring is begun again.
+      if (link && link !== ring && !link.next) link = ring.next;
+    }
+  }
+}
+
+function createRing(): Link {
+  const ring: Link = { next: undefined, previous: undefined };
+  ring.next = ring;
+  ring.previous = ring;
+  return ring;
+}

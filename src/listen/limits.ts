@@ -1,0 +1,45 @@
+/** What one listener bears. Every field has its default in {@link DEFAULT_LISTENER_LIMITS}. */
+export interface ListenerLimits {
+  /** Connections at one time; more are closed as they come. */
+  readonly connections: number;
+  /** Concurrent streams of one HTTP/2 connection; more are refused by REFUSED_STREAM, which clients retry. */
+  readonly streamsPerSession: number;
+  /** Bytes of a header list, in HTTP/2's counting (RFC 9113 §6.5.2: names, values and 32 bytes for each field). */
+  readonly headerListBytes: number;
+  /** Fields of a header list. */
+  readonly headerFields: number;
+  /** How long a connection may stay silent before its first byte, or take for its TLS handshake, in milliseconds. */
+  readonly silentMs: number;
+  /** How long an HTTP/1.1 header block may take, in milliseconds. */
+  readonly headersMs: number;
+  /** How long an HTTP/1.1 connection may idle between requests, in milliseconds. */
+  readonly keepAliveMs: number;
+  /** How long an HTTP/2 connection may be without a stream before it is asked by PING whether it lives, in ms. */
+  readonly pingAfterMs: number;
+  /** How long the answer to a PING may take, in milliseconds. */
+  readonly pingAnswerMs: number;
+  /** Streams that a peer may reset in a burst, and then per second (rapid reset, CVE-2023-44487). */
+  readonly resetBurst: number;
+  readonly resetsPerSecond: number;
+}
+
+/** The limits that hold where the configuration says nothing else. */
+export const DEFAULT_LISTENER_LIMITS: ListenerLimits = {
+  // A quiet connection costs about 30 KiB, so these are 120 MiB; and the usual limit of open files is 4,096 or more.
+  connections: 4_000,
+  // RFC 9113 §6.5.2 advises at least 100. Node would promise 4 billion.
+  streamsPerSession: 100,
+  // 6 KiB of request metadata are legal and in use; Google's clients announce 8 to 16 KiB themselves.
+  headerListBytes: 16_384,
+  headerFields: 100,
+  // Ten seconds are three lost SYNs or a very slow phone; nobody honest takes longer.
+  silentMs: 10_000,
+  headersMs: 10_000,
+  // Longer than the 60 s after which common load balancers give their own idle connections up.
+  keepAliveMs: 75_000,
+  pingAfterMs: 10_000,
+  pingAnswerMs: 10_000,
+  // A client whose calls all time out at once resets as many streams as it may have open, ten times over.
+  resetBurst: 1_000,
+  resetsPerSecond: 100,
+};

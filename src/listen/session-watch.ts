@@ -1,0 +1,85 @@
+import type { ServerHttp2Session } from "node:http2";
+import type { Clock, Timer } from "../lib/clock.ts";
+import type { ListenerLimits } from "./limits.ts";
+
+/** What is known of one session. */
+interface Watched {
+  readonly session: ServerHttp2Session;
+  /** Streams opened, ever: whether something happened since the last look. */
+  streams: number;
+  seenStreams: number;
+  lastSign: number;
+  pingSentAt: number | undefined;
+}
+
+/** How often the sessions are looked at, in milliseconds. A session dies at most this much later than it might. */
+const LOOK_EVERY_MS = 1_000;
+
+/** After a session has answered its first PING, quiet ones are asked this many times more rarely. */
+const QUIET_FACTOR = 6;
+
+/**
+ * Asks quiet HTTP/2 sessions by PING whether they live, and destroys those that do not answer: a peer that is gone
+ * without a word, and one that stops in the middle of a header block, a frame or the preface, for which Node has no
+ * timer. Between HEADERS and its last CONTINUATION no other frame may be sent (RFC 9113 §6.10), so a peer that keeps
+ * a header block open cannot answer.
+ */
+export class SessionWatch {
+  readonly #clock: Clock;
+  readonly #limits: ListenerLimits;
+  readonly #watched = new Set<Watched>();
+  #timer: Timer | undefined;
+
+  constructor(clock: Clock, limits: ListenerLimits) {
+    this.#clock = clock;
+    this.#limits = limits;
+  }
+
+  /** The sessions that are open now. */
+  get sessions(): ServerHttp2Session[] {
+    return Array.from(this.#watched, ({ session }) => session);
+  }
+
+  add(session: ServerHttp2Session): void {
+    const watched: Watched = {
+      session,
+      streams: 0,
+      seenStreams: 0,
+      lastSign: this.#clock.monotonic(),
+      pingSentAt: undefined,
+    };
+    this.#watched.add(watched);
+    session.on("stream", () => watched.streams++);
+    session.on("close", () => this.#watched.delete(watched));
+    this.#timer ??= this.#clock.setTimer(LOOK_EVERY_MS, () => this.#look());
+  }
+
+  #look(): void {
+    const now = this.#clock.monotonic();
+    for (const watched of this.#watched) this.#lookAt(watched, now);
+    this.#timer =
+      this.#watched.size > 0 ? this.#clock.setTimer(LOOK_EVERY_MS, () => this.#look()) : undefined;
+  }
+
+  #lookAt(watched: Watched, now: number): void {
+    const { session } = watched;
+    if (watched.pingSentAt !== undefined) {
+      if (now - watched.pingSentAt >= this.#limits.pingAnswerMs) session.destroy();
+      return;
+    }
+    if (watched.streams !== watched.seenStreams) {
+      watched.seenStreams = watched.streams;
+      watched.lastSign = now;
+      return;
+    }
+    if (now - watched.lastSign < this.#limits.pingAfterMs) return;
+    // A full queue of frames that the peer does not read: Node takes no PING then, and nothing is proven.
+    const sent = !session.destroyed && session.ping(() => this.#answered(watched));
+    if (sent) watched.pingSentAt = now;
+  }
+
+  #answered(watched: Watched): void {
+    watched.pingSentAt = undefined;
+    watched.lastSign = this.#clock.monotonic() + (QUIET_FACTOR - 1) * this.#limits.pingAfterMs;
+  }
+}

@@ -1,0 +1,52 @@
+import type { RequestHeaders } from "../../listen/transport.ts";
+import { type Negotiated, negotiateCompression } from "../compression.ts";
+import { compressionUnnamed, readOnlyEnvelope, tooLarge } from "../envelope.ts";
+
+/** Compression of unary calls: that of HTTP. https://connectrpc.com/docs/protocol#unary-request */
+export function readUnaryCompression(headers: RequestHeaders): Negotiated {
+  return negotiateCompression(headers["content-encoding"], headers["accept-encoding"], "accept-encoding");
+}
+
+/** Compression of streams: of each message. https://connectrpc.com/docs/protocol#streaming-request */
+export function readStreamCompression(headers: RequestHeaders): Negotiated {
+  return negotiateCompression(
+    headers["connect-content-encoding"],
+    headers["connect-accept-encoding"],
+    "connect-accept-encoding",
+  );
+}
+
+/** The message of a unary call is the body, of which an empty one is a message without fields in binary. */
+export function readUnaryMessage(body: Buffer, { request }: Negotiated, limit: number): Uint8Array {
+  if (request) return request.decompress(body, limit);
+  if (body.length > limit) throw tooLarge(limit);
+  return body;
+}
+
+/** The message of a server-streaming call comes in an envelope. */
+export function readStreamMessage(body: Buffer, { request }: Negotiated, limit: number): Uint8Array {
+  const { compressed, message } = readOnlyEnvelope(body, limit);
+  if (!compressed) return message;
+  if (!request) throw compressionUnnamed("connect-content-encoding");
+  return request.decompress(message, limit);
+}
+
+/** What the query of a GET holds. */
+export interface GetRequest {
+  readonly codec: "proto" | "json" | undefined;
+  readonly message: Buffer;
+  /** Value of `compression`. */
+  readonly encoding: string | undefined;
+}
+
+/** Reads the query of a GET. https://connectrpc.com/docs/protocol#unary-get-request */
+export function readGetRequest(query: string): GetRequest {
+  const params = new URLSearchParams(query);
+  const encoding = params.get("encoding");
+  const message = params.get("message") ?? "";
+  return {
+    codec: encoding === "proto" || encoding === "json" ? encoding : undefined,
+    message: params.get("base64") === "1" ? Buffer.from(message, "base64") : Buffer.from(message),
+    encoding: params.get("compression") ?? undefined,
+  };
+}

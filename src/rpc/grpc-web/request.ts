@@ -1,0 +1,16 @@
+import type { Negotiated } from "../compression.ts";
+import { readGrpcMessage } from "../grpc/request.ts";
+
+/**
+ * Takes the message out of a body of `application/grpc-web-text`: base64, in which every piece that the caller wrote
+ * on its own may end in padding.
+ * https://github.com/grpc/grpc/blob/master/doc/PROTOCOL-WEB.md#protocol-differences-vs-grpc-over-http2
+ */
+export function readGrpcWebTextMessage(body: Buffer, compression: Negotiated, limit: number): Uint8Array {
+  const pieces = body.toString("latin1").match(/[^=]+=*/g) ?? [];
+  return readGrpcMessage(
+    Buffer.concat(pieces.map((piece) => Buffer.from(piece, "base64"))),
+    compression,
+    limit,
+  );
+}

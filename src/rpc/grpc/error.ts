@@ -1,0 +1,43 @@
+import { create, toBinary } from "@bufbuild/protobuf";
+import { anyPack } from "@bufbuild/protobuf/wkt";
+import type { ConnectError } from "@connectrpc/connect";
+import { StatusSchema } from "../../../gen/google/rpc/status_pb.ts";
+import { addMetadata, type HeaderRecord } from "../response-metadata.ts";
+import { retryDelayMs } from "../retry-delay.ts";
+
+/**
+ * Writes an error as gRPC trailers, of gRPC and gRPC-Web: `grpc-status`, `grpc-message` and, where it has details,
+ * the same status once more as `grpc-status-details-bin`; RetryInfo also as `grpc-retry-pushback-ms`.
+ * https://github.com/grpc/grpc/blob/master/doc/PROTOCOL-HTTP2.md#responses,
+ * https://github.com/grpc/proposal/blob/master/A6-client-retries.md#pushback
+ */
+export function addGrpcStatus(into: HeaderRecord, error: ConnectError): void {
+  addMetadata(into, error.metadata);
+  into["grpc-status"] = String(error.code);
+  into["grpc-message"] = encodeGrpcMessage(error.rawMessage);
+  if (error.details.length === 0) return;
+  into["grpc-status-details-bin"] = encodeStatus(error);
+  const delayMs = retryDelayMs(error);
+  if (delayMs !== undefined) into["grpc-retry-pushback-ms"] = String(delayMs);
+}
+
+/** google.rpc.Status in base64 without padding, as binary metadata is written. */
+function encodeStatus(error: ConnectError): string {
+  const details = error.details.map((detail) =>
+    "desc" in detail
+      ? anyPack(detail.desc, create(detail.desc, detail.value))
+      : { typeUrl: `type.googleapis.com/${detail.type}`, value: detail.value },
+  );
+  const status = create(StatusSchema, { code: error.code, message: error.rawMessage, details });
+  return Buffer.from(toBinary(StatusSchema, status)).toString("base64").replace(/=+$/, "");
+}
+
+/** What may stand in `grpc-message` as it is. A space at either end would be lost in a header. */
+const PLAIN = /^(?! )[\x20-\x24\x26-\x7e]*(?<! )$/;
+
+/** Percent-encodes the UTF-8 bytes of a message that are not printable ASCII. */
+export function encodeGrpcMessage(message: string): string {
+  if (PLAIN.test(message)) return message;
+  // encodeURIComponent throws on half a surrogate pair, and then no trailers would be sent at all.
+  return encodeURIComponent(message.toWellFormed()).replaceAll("%20", " ").replace(/^ | $/g, "%20");
+}

@@ -1,0 +1,57 @@
+import type { Metadata } from "./metadata.ts";
+
+/** Header block or trailers under construction. */
+export type HeaderRecord = Record<string, string | string[]>;
+
+/** Names that belong to the protocols and to HTTP itself; a handler or an error cannot set them. */
+const RESERVED = new Set([
+  ...[
+    "content-type",
+    "content-length",
+    "content-encoding",
+    "accept-encoding",
+    "host",
+    "user-agent",
+    "trailer",
+  ],
+  ...[
+    "date",
+    "connection",
+    "keep-alive",
+    "proxy-connection",
+    "transfer-encoding",
+    "upgrade",
+    "te",
+    "http2-settings",
+  ],
+  ...[
+    "connect-protocol-version",
+    "connect-timeout-ms",
+    "connect-content-encoding",
+    "connect-accept-encoding",
+  ],
+  ...["grpc-encoding", "grpc-accept-encoding", "grpc-timeout", "grpc-status", "grpc-message"],
+  "grpc-status-details-bin",
+]);
+
+/** A field name in lower case (RFC 9110 §5.1, RFC 9113 §8.2.1). */
+const NAME = /^[!#$%&'*+\-.^_`|~0-9a-z]{1,255}$/;
+
+/** A field value of RFC 9110 §5.5 without its obsolete bytes above ASCII. */
+const VALUE = /^[\t\x20-\x7e]*$/;
+
+/**
+ * Adds custom metadata to a header block, each name behind `prefix`. What is reserved or no legal field is left
+ * out: metadata must never break an answer, and Node's HTTP/2 lets a NUL byte in a value forge further headers.
+ */
+export function addMetadata(into: HeaderRecord, from: Metadata | Headers | undefined, prefix = ""): void {
+  if (from === undefined) return;
+  for (const [name, value] of "entries" in from && Array.isArray(from.entries)
+    ? from.entries
+    : (from as Headers)) {
+    if (RESERVED.has(name) || !NAME.test(name) || !VALUE.test(value)) continue;
+    const key = prefix + name;
+    const present = into[key];
+    into[key] = present === undefined ? value : [...(Array.isArray(present) ? present : [present]), value];
+  }
+}

@@ -1,0 +1,317 @@
+import type { DescMethod, Message, Registry } from "@bufbuild/protobuf";
+import { ConnectError } from "@connectrpc/connect";
+import { finishError } from "../errors/fit.ts";
+import { gatewayError } from "../errors/reasons.ts";
+import type { Clock } from "../lib/clock.ts";
+import type { Expiring, TimerWheel } from "../lib/timer-wheel.ts";
+import type { Receiver, TransportCall } from "../listen/transport.ts";
+import type { ProtocolName } from "./call.ts";
+import type { Codec } from "./codec.ts";
+import { type Negotiated, negotiateCompression } from "./compression.ts";
+import type { Wire } from "./content-type.ts";
+import { claimsTooMuch, tooLarge } from "./envelope.ts";
+import { Metadata } from "./metadata.ts";
+import type { Answering } from "./protocol.ts";
+import { RequestBody } from "./request-body.ts";
+import type { FinishedCall, Stages } from "./stages.ts";
+
+/** What all calls of a router share. */
+export interface Path {
+  readonly clock: Clock;
+  readonly wheel: TimerWheel;
+  readonly codecs: Readonly<Record<Codec["name"], Codec>>;
+  /** Knows the types that may stand in an Any. */
+  readonly registry: Registry;
+  readonly stages: Stages;
+  readonly limits: CallLimits;
+  /** How many calls are not answered yet. */
+  openCalls: number;
+  /** The server streams among them: a drain ends these, while it lets unary calls finish. */
+  readonly streams: Set<RpcCall>;
+}
+
+/** Limits on one call. */
+export interface CallLimits {
+  /** Largest request message, before and after inflation, in bytes. */
+  readonly requestMessageBytes: number;
+  /** How long a request may take to arrive, in milliseconds. */
+  readonly requestArrivalMs: number;
+  /** How long a caller may leave an answer, or a message of a stream, lying, in milliseconds. */
+  readonly answerStallMs: number;
+  /** The smallest answer that is compressed, in bytes. */
+  readonly compressMinBytes: number;
+}
+
+/** A request in the query of a GET. */
+export interface Query {
+  readonly message: Buffer;
+  /** Name of the coding that it is compressed with. */
+  readonly encoding: string | undefined;
+}
+
+/**
+ * One RPC on the lean path, from its header block to its last byte: the {@link Call} of its handler, the receiver of
+ * its carrier and its own entry in the timer wheel are one object, because each object of a call is paid for in
+ * garbage. Nothing in it is made before somebody asks for it.
+ */
+export abstract class RpcCall implements FinishedCall, Answering, Receiver, Expiring {
+  readonly path: Path;
+  readonly carrier: TransportCall;
+  readonly method: DescMethod;
+  readonly wire: Wire;
+  readonly codec: Codec;
+  readonly openedAt: number;
+  readonly deadline: number;
+  readonly compression: Negotiated;
+
+  requestBytes = 0;
+  responseBytes = 0;
+  responseMessages = 0;
+  ended: ConnectError | undefined;
+  /** Metadata that the handler has set, if it has. */
+  headerMetadata: Metadata | undefined;
+  trailerMetadata: Metadata | undefined;
+
+  due = 0;
+  next: Expiring | undefined;
+  previous: Expiring | undefined;
+
+  /** `reading` the request, `running` its handler, `answered` once the end of the answer is decided. */
+  protected phase: "reading" | "running" | "answered" = "reading";
+  readonly #query: Query | undefined;
+  readonly #refusal: ConnectError | undefined;
+  readonly #body = new RequestBody();
+  /** The two things that a handler waits for: the whole request, and admission. */
+  #arrived = false;
+  #admitted = true;
+  #listeners: ((why: ConnectError) => void)[] | undefined;
+  #abort: AbortController | undefined;
+  #requestId: string | undefined;
+
+  constructor(path: Path, carrier: TransportCall, method: DescMethod, wire: Wire, query: Query | undefined) {
+    const { headers } = carrier;
+    const timeout = wire.protocol.readTimeout(headers);
+    this.path = path;
+    this.carrier = carrier;
+    this.method = method;
+    this.wire = wire;
+    this.codec = path.codecs[wire.codec];
+    this.openedAt = path.clock.monotonic();
+    this.deadline = timeout.ms === undefined ? Number.POSITIVE_INFINITY : this.openedAt + timeout.ms;
+    this.compression = query
+      ? negotiateCompression(query.encoding, headers["accept-encoding"], "accept-encoding")
+      : wire.protocol.readCompression(headers);
+    this.#query = query;
+    this.#refusal = this.compression.problem ?? timeout.problem;
+  }
+
+  /** Lets the request in, unless its header block alone decides the answer. */
+  start(): void {
+    const { path, carrier } = this;
+    path.openCalls++;
+    carrier.receive(this);
+    const length = Number(carrier.headers["content-length"] ?? 0);
+    if (this.#refusal) this.fail(this.#refusal);
+    else if (this.deadline <= this.openedAt) this.end(deadlineExceeded());
+    else if (length > this.#bodyLimit()) this.fail(tooLarge(path.limits.requestMessageBytes));
+    else {
+      path.wheel.set(this, Math.min(this.deadline, this.openedAt + path.limits.requestArrivalMs));
+      if (path.stages.admit) this.#admit(path.stages.admit(this));
+    }
+  }
+
+  get protocol(): ProtocolName {
+    return this.wire.protocol.name;
+  }
+
+  /** Content type of the answer. */
+  get contentType(): string {
+    return this.wire.contentType;
+  }
+
+  get registry(): Registry {
+    return this.path.registry;
+  }
+
+  get peer(): string {
+    return this.carrier.peer;
+  }
+
+  get requestId(): string {
+    if (this.#requestId === undefined) {
+      const given = this.header("x-request-id");
+      this.#requestId = given !== undefined && REQUEST_ID.test(given) ? given : crypto.randomUUID();
+    }
+    return this.#requestId;
+  }
+
+  header(name: string): string | undefined {
+    return this.carrier.headers[name];
+  }
+
+  get responseHeader(): Metadata {
+    this.headerMetadata ??= new Metadata();
+    return this.headerMetadata;
+  }
+
+  get responseTrailer(): Metadata {
+    this.trailerMetadata ??= new Metadata();
+    return this.trailerMetadata;
+  }
+
+  get signal(): AbortSignal {
+    if (this.#abort === undefined) {
+      this.#abort = new AbortController();
+      if (this.ended) this.#abort.abort(this.ended);
+    }
+    return this.#abort.signal;
+  }
+
+  onEnd(listener: (why: ConnectError) => void): () => void {
+    if (this.ended) {
+      listener(this.ended);
+      return doNothing;
+    }
+    if (this.phase === "answered") return doNothing;
+    const listeners = this.#listeners ?? [];
+    this.#listeners = listeners;
+    listeners.push(listener);
+    return () => {
+      const at = listeners.indexOf(listener);
+      if (at >= 0) listeners.splice(at, 1);
+    };
+  }
+
+  data(chunk: Buffer): void {
+    if (this.phase !== "reading") return;
+    const limit = this.path.limits.requestMessageBytes;
+    const first = this.#body.length === 0;
+    this.#body.add(chunk);
+    if (
+      this.#body.length > this.#bodyLimit() ||
+      (first && this.wire.protocol.enveloped && claimsTooMuch(chunk, limit))
+    )
+      this.fail(tooLarge(limit));
+  }
+
+  complete(): void {
+    this.#arrived = true;
+    if (this.phase === "reading" && this.#admitted) this.#run();
+  }
+
+  drained(): void {}
+
+  closed(): void {
+    if (this.phase !== "answered") {
+      this.ended = gatewayError("CALLER_GONE", "the caller went away");
+      this.decided(this.ended);
+      this.#tell(this.ended);
+    }
+    this.path.wheel.forget(this);
+  }
+
+  expire(now: number): void {
+    if (this.phase === "answered") this.carrier.reset("CANCEL");
+    else if (now >= this.deadline) this.end(deadlineExceeded());
+    else if (this.phase === "reading") this.end(arrivedTooLate(this.path.limits.requestArrivalMs));
+    else this.stalled();
+  }
+
+  /** Ends the call from outside its handler: answers with `why`, and tells whoever works for the call to stop. */
+  end(why: ConnectError): void {
+    if (this.phase === "answered") return;
+    this.ended = why;
+    this.fail(why);
+    this.#tell(why);
+  }
+
+  /** Answers with an error, or with INTERNAL for anything else that was thrown; of no effect on an answered call. */
+  fail(thrown: unknown): void {
+    if (this.phase === "answered") return;
+    const finished = finishError(thrown);
+    try {
+      this.sendError(finished);
+    } catch {
+      // A header that Node refuses, say: better no answer than half of one.
+      this.carrier.reset("INTERNAL_ERROR");
+    }
+    this.decided(finished);
+  }
+
+  /** Runs the handler. Must not throw. */
+  protected abstract invoke(request: Message): void;
+
+  protected sendError(error: ConnectError): void {
+    this.wire.protocol.fail(this, error);
+  }
+
+  /** The wheel found the call due while its handler runs and has time left. */
+  protected stalled(): void {}
+
+  /** The end of the answer is decided: from now on only the carrier has work with this call. */
+  protected decided(error: ConnectError | undefined): void {
+    const { path } = this;
+    this.phase = "answered";
+    path.openCalls--;
+    path.wheel.set(this, path.clock.monotonic() + path.limits.answerStallMs);
+    path.stages.finished?.(this, error);
+  }
+
+  #bodyLimit(): number {
+    return this.wire.protocol.bodyLimit(this.path.limits.requestMessageBytes);
+  }
+
+  #admit(verdict: ReturnType<NonNullable<Stages["admit"]>>): void {
+    if (verdict === undefined) return;
+    if (verdict instanceof ConnectError) {
+      this.fail(verdict);
+      return;
+    }
+    this.#admitted = false;
+    verdict.then((refusal) => {
+      this.#admitted = true;
+      if (refusal) this.fail(refusal);
+      else if (this.#arrived && this.phase === "reading") this.#run();
+    });
+  }
+
+  #run(): void {
+    const { path, wire, method } = this;
+    this.phase = "running";
+    path.wheel.set(this, this.deadline);
+    let request: Message;
+    try {
+      const bytes = wire.protocol.readMessage(
+        this.#query?.message ?? this.#body.bytes(),
+        this.compression,
+        path.limits.requestMessageBytes,
+      );
+      this.requestBytes = bytes.byteLength;
+      request = this.codec.decode(method.input, bytes);
+    } catch (error) {
+      this.fail(error);
+      return;
+    }
+    this.invoke(request);
+  }
+
+  #tell(why: ConnectError): void {
+    const listeners = this.#listeners;
+    this.#listeners = undefined;
+    if (listeners) for (const listener of listeners.slice()) listener(why);
+    this.#abort?.abort(why);
+  }
+}
+
+/** A request id that may go into logs and error details as it is. */
+const REQUEST_ID = /^[A-Za-z0-9-]{1,128}$/;
+
+function deadlineExceeded(): ConnectError {
+  return gatewayError("DEADLINE_PASSED", "the deadline of the call has passed");
+}
+
+function arrivedTooLate(limitMs: number): ConnectError {
+  return gatewayError("DEADLINE_PASSED", `the request did not arrive within ${limitMs} ms`);
+}
+
+function doNothing(): void {}

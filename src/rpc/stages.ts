@@ -1,0 +1,35 @@
+import type { ConnectError } from "@connectrpc/connect";
+import type { TransportCall } from "../listen/transport.ts";
+import type { Call } from "./call.ts";
+
+/**
+ * Where other stages hook into the path of a call, in the order in which a call meets them. Each is one function or
+ * none; one that is absent costs a comparison.
+ */
+export interface Stages {
+  /**
+   * Decides from the header block, before the body is read or inflated, whether the call may go on: authentication,
+   * policy, load. Returns (or resolves to) the refusal, or nothing. Must not throw.
+   */
+  readonly admit?: (call: Call) => ConnectError | undefined | Promise<ConnectError | undefined>;
+  /** Told once for each call whose method was found, when its answer is decided or its caller has left: log, metrics. */
+  readonly finished?: (call: FinishedCall, error: ConnectError | undefined) => void;
+  /**
+   * Told once for each request that is no call of a method that is here: an HTTP status, or UNIMPLEMENTED in the
+   * caller's protocol.
+   */
+  readonly refused?: (carrier: TransportCall, why: number | ConnectError) => void;
+}
+
+/** A call as log and metrics see it. */
+export interface FinishedCall extends Call {
+  /** When its header block had arrived, on {@link Clock.monotonic}. */
+  readonly openedAt: number;
+  readonly codec: { readonly name: "proto" | "json" };
+  readonly carrier: TransportCall;
+  /** Bytes of request and answer messages, before framing and compression. */
+  readonly requestBytes: number;
+  readonly responseBytes: number;
+  /** Messages of the answer. */
+  readonly responseMessages: number;
+}

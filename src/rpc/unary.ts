@@ -1,0 +1,67 @@
+import type { DescMethod, Message } from "@bufbuild/protobuf";
+import type { Encoded } from "../lib/encoded.ts";
+import type { TransportCall } from "../listen/transport.ts";
+import type { Wire } from "./content-type.ts";
+import type { UnaryHandler } from "./handler.ts";
+import { type Path, type Query, RpcCall } from "./rpc-call.ts";
+
+/** A unary call: one message in, one message or one error out. */
+export class UnaryCall extends RpcCall {
+  readonly #handler: UnaryHandler;
+
+  constructor(
+    path: Path,
+    carrier: TransportCall,
+    method: DescMethod,
+    wire: Wire,
+    query: Query | undefined,
+    handler: UnaryHandler,
+  ) {
+    super(path, carrier, method, wire, query);
+    this.#handler = handler;
+  }
+
+  protected override invoke(request: Message): void {
+    try {
+      const answer = this.#handler(request, this);
+      if (answer instanceof Promise)
+        answer.then(
+          (message) => this.#answer(message),
+          (error: unknown) => this.fail(error),
+        );
+      else this.#answer(answer);
+    } catch (error) {
+      this.fail(error);
+    }
+  }
+
+  #answer(message: Message | Encoded): void {
+    // The deadline may have answered already; then the handler came too late.
+    if (this.phase === "answered") return;
+    try {
+      const bytes = this.codec.encode(this.method.output, message);
+      this.responseBytes = bytes.byteLength;
+      const compression = this.compression.response;
+      if (compression && bytes.byteLength >= this.path.limits.compressMinBytes)
+        compression.compress(bytes).then(
+          (compressed) => this.#send(compressed, compression.name),
+          (error: unknown) => this.fail(error),
+        );
+      else this.#send(bytes, undefined);
+    } catch (error) {
+      this.fail(error);
+    }
+  }
+
+  #send(bytes: Uint8Array, encoding: string | undefined): void {
+    if (this.phase === "answered") return;
+    this.responseMessages = 1;
+    try {
+      this.wire.protocol.answer(this, bytes, encoding);
+    } catch {
+      // A header that Node refuses, say: better no answer than half of one.
+      this.carrier.reset("INTERNAL_ERROR");
+    }
+    this.decided(undefined);
+  }
+}
