@@ -40,6 +40,21 @@ export const REASONS = {
   GATEWAY_BUG: row(Code.Internal, "The gateway failed in a way it should not."),
   GATEWAY_DRAINING: again(Code.Unavailable, "The gateway is shutting down."),
   GATEWAY_OVERLOADED: again(Code.ResourceExhausted, "The gateway has as many calls as it takes."),
+  // Waiting, watching and cancelling.
+  TOO_MANY_WATCHES: again(Code.ResourceExhausted, "The gateway has as many waits and watches as it takes."),
+  TOO_MANY_OPERATIONS: again(Code.ResourceExhausted, "The gateway tracks as many operations as it can."),
+  COLLECTION_TOO_LARGE: row(
+    Code.ResourceExhausted,
+    "More operations match than the gateway tracks for one stream.",
+  ),
+  SLOW_READER: again(Code.ResourceExhausted, "The caller has not read from its stream for too long."),
+  STREAM_EXPIRED: again(
+    Code.Unavailable,
+    "The stream has reached the age at which the gateway ends streams.",
+  ),
+  NOTHING_READ: again(Code.Unavailable, "The operation could not be read before the time was up."),
+  OPERATION_DONE: row(Code.FailedPrecondition, "The operation was done before the cancel."),
+  CANCEL_UNRESOLVED: again(Code.Unavailable, "What became of the cancel was not known in time."),
   // Credentials towards the upstream.
   CREDENTIALS_MISSING: row(Code.Unauthenticated, "The call carries no bearer token to forward."),
   CREDENTIALS_MALFORMED: row(

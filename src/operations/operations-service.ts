@@ -1,21 +1,58 @@
 import { create } from "@bufbuild/protobuf";
 import { type Empty, EmptySchema } from "@bufbuild/protobuf/wkt";
-import type { Operations } from "../../gen/google/longrunning/operations_pb.ts";
+import type { CancelOperationRequest, Operations } from "../../gen/google/longrunning/operations_pb.ts";
+import type { Call } from "../rpc/call.ts";
 import type { ServiceHandlers } from "../rpc/handler.ts";
 import type { OperationsApi } from "../upstream/operations-api.ts";
+import type { WaitingEngine } from "../waiting/engine.ts";
+import { waitForOperation } from "../waiting/wait-for-operation.ts";
+import { MAX_STALENESS_HEADER, maxStalenessMs } from "./max-staleness.ts";
 import { RpcUpstreamCall } from "./rpc-upstream-call.ts";
+import { timeoutMs } from "./wait-timeout.ts";
+
+/**
+ * Response metadata of CancelOperation: `REQUESTED` when the upstream has taken the cancel, or what is known beyond
+ * that: `CANCELLED`, `COMPLETED`, `FAILED`, `ALREADY_DONE`, `NOT_FOUND`.
+ */
+export const CANCEL_OUTCOME_HEADER = "lro-cancel-outcome";
 
 /**
  * The handlers of google.longrunning.Operations. A method that the upstream has no rule for answers UNIMPLEMENTED,
  * which the {@link OperationsApi} says itself.
+ *
+ * With an engine, reads and cancels are shared and paced, and WaitOperation is answered; without one each call is
+ * passed to the upstream as it is.
  */
-export function createOperationsHandlers(api: OperationsApi): ServiceHandlers<typeof Operations> {
+export function createOperationsHandlers(
+  api: OperationsApi,
+  engine?: WaitingEngine,
+): ServiceHandlers<typeof Operations> {
+  if (!engine) return plainHandlers(api);
+  return {
+    getOperation: (request, call) =>
+      engine.get(request.name, new RpcUpstreamCall(call), maxStalenessMs(call.header(MAX_STALENESS_HEADER))),
+    listOperations: (request, call) => engine.list(request, new RpcUpstreamCall(call)),
+    cancelOperation: (request, call) => cancel(engine, request, call),
+    deleteOperation: (request, call) => engine.delete(request.name, new RpcUpstreamCall(call)).then(empty),
+    waitOperation: (request, call) =>
+      waitForOperation(engine, request.name, timeoutMs(request.timeout), call),
+  };
+}
+
+function plainHandlers(api: OperationsApi): ServiceHandlers<typeof Operations> {
   return {
     getOperation: (request, call) => api.get(request.name, new RpcUpstreamCall(call)),
     listOperations: (request, call) => api.list(request, new RpcUpstreamCall(call)),
     cancelOperation: (request, call) => api.cancel(request.name, new RpcUpstreamCall(call)).then(empty),
     deleteOperation: (request, call) => api.delete(request.name, new RpcUpstreamCall(call)).then(empty),
   };
+}
+
+async function cancel(engine: WaitingEngine, { name }: CancelOperationRequest, call: Call): Promise<Empty> {
+  const { error, outcome } = await engine.cancel(name, new RpcUpstreamCall(call));
+  if (outcome) call.responseHeader.set(CANCEL_OUTCOME_HEADER, outcome);
+  if (error) throw error;
+  return empty();
 }
 
 function empty(): Empty {

@@ -1,0 +1,14 @@
+import type { OperationWatcher } from "../../gen/lrogateway/v1/operation_watcher_pb.ts";
+import type { ServiceHandlers } from "../rpc/handler.ts";
+import { cancelAndWait } from "../waiting/cancel-and-wait.ts";
+import type { WaitingEngine } from "../waiting/engine.ts";
+import { timeoutMs } from "./wait-timeout.ts";
+
+/** The handlers of lrogateway.v1.OperationWatcher. */
+export function createWatcherHandlers(engine: WaitingEngine): ServiceHandlers<typeof OperationWatcher> {
+  return {
+    watchOperation: (request, call) => engine.watchOperation(request.name, call),
+    watchOperations: (request, call) => engine.watchOperations(request.parent, request.filter, call),
+    cancelAndWait: (request, call) => cancelAndWait(engine, request.name, timeoutMs(request.timeout), call),
+  };
+}

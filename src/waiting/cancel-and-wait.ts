@@ -1,0 +1,121 @@
+import { create } from "@bufbuild/protobuf";
+import { Code, ConnectError } from "@connectrpc/connect";
+import {
+  type CancelAndWaitResponse,
+  CancelAndWaitResponse_Outcome as Outcome,
+  CancelAndWaitResponseSchema as Schema,
+} from "../../gen/lrogateway/v1/operation_watcher_pb.ts";
+import type { Encoded } from "../lib/encoded.ts";
+import type { Call } from "../rpc/call.ts";
+import { Cancelling, outcomeOf, unresolved } from "./cancelling.ts";
+import type { WaitingEngine } from "./engine.ts";
+import type { Observation } from "./observation.ts";
+import { spliced } from "./spliced-message.ts";
+import { Waiter } from "./wait.ts";
+import { waitEnd } from "./wait-end.ts";
+import { readOnce, WaitEnds } from "./wait-for-operation.ts";
+
+/** A cancel that was not answered in time although its caller wants only one look is given up after so long. */
+const ZERO_WAIT_MS = 30_000;
+
+type Answer = CancelAndWaitResponse | Encoded<CancelAndWaitResponse>;
+
+/**
+ * CancelAndWait: cancels, and answers with what became of it, when that is certain or the time is up. `timeoutMs` as
+ * in WaitOperation; 0: the cancel is sent, and one read decides.
+ *
+ * @throws ConnectError PERMISSION_DENIED without the right; the upstream's own status where it refuses the cancel of
+ * an operation that runs on; UNAVAILABLE where nothing was certain in time; RESOURCE_EXHAUSTED without room.
+ */
+export async function cancelAndWait(
+  engine: WaitingEngine,
+  name: string,
+  timeoutMs: number | undefined,
+  call: Call,
+): Promise<Answer> {
+  const { clock, config } = engine.options;
+  const target = engine.target(name, call.header("authorization"));
+  const bounds = { now: clock.monotonic(), deadline: call.deadline };
+  const end =
+    timeoutMs === 0
+      ? waitEnd({ ...bounds, timeoutMs: undefined, maxWait: ZERO_WAIT_MS })
+      : waitEnd({ ...bounds, timeoutMs, maxWait: config.maxWait });
+  const waiting = new WaitEnds();
+  const attendance = engine.enter(call, target, "cancel", waiting);
+  let cancelling: Cancelling | undefined;
+  try {
+    if (attendance.authorized) await attendance.authorized;
+    if (call.ended) throw call.ended;
+    cancelling = new Cancelling(engine.readTarget(target), {
+      call: {
+        authorization: target.authorization,
+        requestId: call.requestId,
+        onEnd: (listener) => call.onEnd(listener),
+      },
+      clock,
+      attempts: engine.cancels,
+      persistent: true,
+      end,
+    });
+    waiting.begin(cancelling);
+    const result = await cancelling.result;
+    const { attempt } = cancelling;
+    switch (result?.kind) {
+      case undefined:
+        throw unresolved(attempt.resolution.lastError);
+      case "refused":
+        throw result.error;
+      case "not-found":
+        return create(Schema, { outcome: Outcome.NOT_FOUND });
+      case "done":
+        return answer(Outcome[outcomeOf(result.seen, result.before)], result.seen);
+      case "requested":
+        break;
+    }
+    const last =
+      timeoutMs === 0
+        ? readOnce(engine, name, call)
+        : follow(engine, name, end, call, waiting, attempt.requestedAt);
+    const seen = await last;
+    if (!seen.done) return answer(Outcome.STILL_RUNNING, seen);
+    return answer(Outcome[outcomeOf(seen, attempt.resolution.doneBefore(seen))], seen);
+  } catch (cause) {
+    const error = ConnectError.from(cause);
+    if (error.code === Code.NotFound) return create(Schema, { outcome: Outcome.NOT_FOUND });
+    throw error;
+  } finally {
+    cancelling?.leave();
+    attendance.leave();
+  }
+}
+
+/** Follows an operation after its cancel was taken: only what was read since then counts. */
+async function follow(
+  engine: WaitingEngine,
+  name: string,
+  end: number,
+  call: Call,
+  waiting: WaitEnds,
+  requestedAt: number,
+): Promise<Observation> {
+  const { clock } = engine.options;
+  const target = engine.target(name, call.header("authorization"));
+  const waiter = new Waiter({ target, end, notBefore: requestedAt }, call, engine.tracker, clock);
+  waiting.begin(waiter);
+  engine.tracker.find(engine.readTarget(target).key)?.becomeYoung();
+  // The first look is a call of its own, which goes before polls; what it finds reaches the waiter with all others.
+  readOnce(engine, name, call).catch(() => {});
+  const result = await waiter.result;
+  if (!result.seen) throw unresolved(result.kind === "time-up" ? result.failure : undefined);
+  return result.seen;
+}
+
+function answer(outcome: Outcome, seen: Observation): Encoded<CancelAndWaitResponse> {
+  return spliced({
+    schema: Schema,
+    head: create(Schema, { outcome }),
+    operation: seen.operation,
+    tail: create(Schema),
+    whole: () => create(Schema, { outcome, operation: seen.operation.toMessage() }),
+  });
+}

@@ -1,0 +1,186 @@
+import { ConnectError } from "@connectrpc/connect";
+import type { Config } from "../config/config.ts";
+import type { Clock, Timer } from "../lib/clock.ts";
+import type { OperationsApi, UpstreamAnswerInfo } from "../upstream/operations-api.ts";
+import { CancelResolution, type CancelResult, type CancelStep } from "./cancel-resolution.ts";
+import { EngineCall } from "./engine-call.ts";
+import type { Observation } from "./observation.ts";
+import { READ_TIMEOUT_MS, type ReadCollapse, type Reader, type ReadTarget } from "./read-collapse.ts";
+import { meaningOf, retryAfter } from "./read-failure.ts";
+
+/** A POST that has not been answered for so long counts as lost. */
+const POST_TIMEOUT_MS = 20_000;
+
+/** Cancels that come within this time after a POST was taken join it, if somebody still waits for its outcome. */
+const JOIN_WINDOW_MS = 30_000;
+
+/** What the attempts work with. */
+export interface CancelTools {
+  readonly api: OperationsApi;
+  readonly clock: Clock;
+  readonly reads: ReadCollapse;
+  readonly credentials: Config["upstream"]["credentials"];
+  /** The upstream has taken a cancel of this key. */
+  readonly requested: (key: string) => void;
+}
+
+/** One who has asked for a cancel. */
+export interface Canceller {
+  readonly authorization: string | undefined;
+  readonly requestId: string;
+  /** Waits for the outcome, however long it takes. */
+  readonly persistent: boolean;
+  /** What the upstream answered to the last POST. */
+  answered(info: UpstreamAnswerInfo): void;
+  /** Called once, unless he has left. */
+  resolved(result: CancelResult, attempt: CancelAttempt): void;
+}
+
+/** The cancels under way, by share key: those of one operation by one identity are one. */
+export class CancelAttempts {
+  private readonly attempts = new Map<string, CancelAttempt>();
+  private readonly tools: CancelTools;
+
+  constructor(tools: CancelTools) {
+    this.tools = tools;
+  }
+
+  get size(): number {
+    return this.attempts.size;
+  }
+
+  /** Cancels, or joins the cancel that is under way. */
+  join(target: ReadTarget, canceller: Canceller): CancelAttempt {
+    const known = this.attempts.get(target.key);
+    if (known) {
+      known.join(canceller);
+      return known;
+    }
+    const attempt = new CancelAttempt(target, this.tools, () => {
+      if (this.attempts.get(target.key) === attempt) this.attempts.delete(target.key);
+    });
+    this.attempts.set(target.key, attempt);
+    attempt.join(canceller);
+    return attempt;
+  }
+}
+
+/** One cancel and all who have asked for it: does what its {@link CancelResolution} says. */
+export class CancelAttempt implements Reader {
+  readonly retry = false;
+  readonly resolution: CancelResolution;
+  /** When the upstream was known to have taken the cancel, on the monotonic clock. */
+  requestedAt = 0;
+  requestId = "";
+  authorization: string | undefined;
+  private readonly target: ReadTarget;
+  private readonly tools: CancelTools;
+  private readonly over: () => void;
+  private readonly cancellers = new Set<Canceller>();
+  private result: CancelResult | undefined;
+  private timer: Timer | undefined;
+  private leaveRead: (() => void) | undefined;
+  private posting = false;
+  private begun = false;
+
+  constructor(target: ReadTarget, tools: CancelTools, over: () => void) {
+    this.target = target;
+    this.tools = tools;
+    this.over = over;
+    this.resolution = new CancelResolution({
+      credentials: tools.credentials,
+      persistent: () => [...this.cancellers].some((canceller) => canceller.persistent),
+    });
+  }
+
+  get deadline(): number {
+    return this.tools.clock.monotonic() + READ_TIMEOUT_MS;
+  }
+
+  join(canceller: Canceller): void {
+    this.cancellers.add(canceller);
+    if (this.result) canceller.resolved(this.result, this);
+    if (this.begun) return;
+    this.begun = true;
+    this.authorization = canceller.authorization;
+    this.requestId = canceller.requestId;
+    this.post();
+  }
+
+  /** Lets one go. A POST that is under way is finished for nobody; a second one is not sent. */
+  leave(canceller: Canceller): void {
+    if (this.cancellers.delete(canceller) && this.cancellers.size === 0 && !this.posting) this.close();
+  }
+
+  found(seen: Observation): void {
+    this.leaveRead = undefined;
+    this.step(this.resolution.read(seen));
+  }
+
+  failed(error: ConnectError): void {
+    this.leaveRead = undefined;
+    this.step(this.resolution.readFailed(error));
+  }
+
+  private post(): void {
+    const { api, clock, credentials } = this.tools;
+    const call = new EngineCall({
+      clock,
+      authorization: this.authorization,
+      requestId: this.requestId,
+      deadline: clock.monotonic() + POST_TIMEOUT_MS,
+      retry: false,
+      timed: true,
+    });
+    let open = true;
+    const finish = (error: ConnectError | undefined): void => {
+      if (!open) return;
+      open = false;
+      call.settled();
+      this.posting = false;
+      if (error && meaningOf(error, credentials) === "limited")
+        this.target.scope.refusedElsewhere(retryAfter(error));
+      const { answer } = call;
+      if (answer) for (const canceller of this.cancellers) canceller.answered(answer);
+      this.step(this.resolution.posted(error, answer !== undefined));
+    };
+    this.posting = true;
+    this.resolution.posting(clock.now());
+    call.onEnd(finish);
+    api.cancel(this.target.name, call).then(
+      () => finish(undefined),
+      (cause) => finish(ConnectError.from(cause)),
+    );
+  }
+
+  private step(step: CancelStep): void {
+    if (step.do === "nothing") this.resolve(step.result);
+    else if (this.cancellers.size === 0) this.close();
+    else if (step.afterMs <= 0) this.act(step.do);
+    else this.timer = this.tools.clock.setTimer(step.afterMs, () => this.act(step.do));
+  }
+
+  private act(what: "post" | "read"): void {
+    if (what === "post") this.post();
+    else this.leaveRead = this.tools.reads.read(this.target, this);
+  }
+
+  private resolve(result: CancelResult): void {
+    const { clock } = this.tools;
+    this.result = result;
+    if (result.kind === "requested") {
+      this.requestedAt = clock.monotonic();
+      this.tools.requested(this.target.key);
+      this.timer = clock.setTimer(JOIN_WINDOW_MS, () => this.close());
+    } else this.close();
+    for (const canceller of [...this.cancellers]) canceller.resolved(result, this);
+    if (this.cancellers.size === 0) this.close();
+  }
+
+  private close(): void {
+    this.timer?.cancel();
+    this.leaveRead?.();
+    this.leaveRead = undefined;
+    this.over();
+  }
+}

@@ -1,0 +1,173 @@
+import { type Observation, OperationView } from "./observation.ts";
+import { rateBetween } from "./progress.ts";
+
+/** Why an operation left a collection. */
+export type GoneReason = "not-found" | "filtered-out";
+
+/** One operation of a watched collection. */
+export interface CollectionEntry {
+  readonly name: string;
+  readonly view: OperationView;
+  /** Small number of its own, for {@link SlotSet}; free again when everybody knows that it is gone. */
+  readonly slot: number;
+  /** When it was first read and when a cancel for it passed, on the wall clock; for its age. */
+  readonly firstRead: number;
+  cancelled: number | undefined;
+  /** The pass in which a list last held it. */
+  listedIn: number;
+  /** What the list showed then; what a read must differ from before the filter is believed to leave it out. */
+  listed: Observation | undefined;
+  /** A read has shown, at this moment, that it is not any more what the list showed last. */
+  differsSince: number | undefined;
+  gone: GoneReason | undefined;
+  /** When the read was sent that found it gone, on the wall clock. */
+  goneTime: number;
+}
+
+/** A place in the log: an entry as of its latest change. Replaced ones are holes. */
+interface Change {
+  readonly seq: number;
+  entry: CollectionEntry | undefined;
+}
+
+/**
+ * What is known of a collection, with its changes as a log that keeps only the latest one of each operation. A
+ * watcher is a position in it: however far he lies behind, he gets each operation once, as it is now.
+ */
+export class CollectionView {
+  readonly entries = new Map<string, CollectionEntry>();
+  private log: Change[] = [];
+  private readonly places = new Map<CollectionEntry, Change>();
+  private seq = 0;
+  private holes = 0;
+  private readonly freeSlots: number[] = [];
+  private slots = 0;
+
+  /** The number of the last change. */
+  get last(): number {
+    return this.seq;
+  }
+
+  /** Takes an observation in. Returns whether it is news. */
+  observe(seen: Observation, pass: number | undefined): boolean {
+    const { name } = seen.operation.toMessage();
+    let entry = this.entries.get(name);
+    const known = entry !== undefined;
+    if (!entry) {
+      entry = this.create(name, seen.readTime);
+      this.entries.set(name, entry);
+    }
+    const news = entry.view.merge(seen, (earlier, later) =>
+      rateBetween(
+        { at: earlier.sentAt, counters: earlier.facts.counters },
+        { at: later.sentAt, counters: later.facts.counters },
+      ),
+    );
+    if (pass !== undefined) {
+      entry.listedIn = pass;
+      entry.listed = entry.view.latest;
+      entry.differsSince = undefined;
+    }
+    if (news || !known) this.changed(entry);
+    return news || !known;
+  }
+
+  /** An operation has left the collection, as a read sent at `goneTime` (wall clock) shows. */
+  remove(entry: CollectionEntry, reason: GoneReason, goneTime: number): void {
+    if (entry.gone) return;
+    entry.gone = reason;
+    entry.goneTime = goneTime;
+    this.entries.delete(entry.name);
+    this.changed(entry);
+  }
+
+  /** The first change after a position, with its own number; `undefined` when there is none. */
+  after(position: number): { readonly seq: number; readonly entry: CollectionEntry } | undefined {
+    for (let at = this.firstAfter(position); at < this.log.length; at++) {
+      const change = this.log[at];
+      if (change?.entry) return { seq: change.seq, entry: change.entry };
+    }
+    return undefined;
+  }
+
+  /** Everybody has read up to here: what is gone need not be remembered any longer. */
+  forgetGone(upTo: number): void {
+    for (const change of this.log) {
+      if (change.seq > upTo) break;
+      if (!change.entry?.gone) continue;
+      this.freeSlots.push(change.entry.slot);
+      this.hole(change);
+    }
+    this.compact();
+  }
+
+  private create(name: string, firstRead: number): CollectionEntry {
+    return {
+      name,
+      view: new OperationView(),
+      slot: this.freeSlots.pop() ?? this.slots++,
+      firstRead,
+      cancelled: undefined,
+      listedIn: -1,
+      listed: undefined,
+      differsSince: undefined,
+      gone: undefined,
+      goneTime: 0,
+    };
+  }
+
+  private changed(entry: CollectionEntry): void {
+    const old = this.places.get(entry);
+    if (old) this.hole(old);
+    const change: Change = { seq: ++this.seq, entry };
+    this.places.set(entry, change);
+    this.log.push(change);
+    this.compact();
+  }
+
+  private hole(change: Change): void {
+    if (!change.entry) return;
+    this.places.delete(change.entry);
+    change.entry = undefined;
+    this.holes++;
+  }
+
+  private compact(): void {
+    if (this.holes < 64 || this.holes < this.log.length / 2) return;
+    this.log = this.log.filter((change) => change.entry !== undefined);
+    this.holes = 0;
+  }
+
+  private firstAfter(position: number): number {
+    let low = 0;
+    let high = this.log.length;
+    while (low < high) {
+      const middle = (low + high) >> 1;
+      if ((this.log[middle]?.seq ?? 0) > position) high = middle;
+      else low = middle + 1;
+    }
+    return low;
+  }
+}
+
+/** A set of slots: one bit for each, since every watcher of a large collection keeps one. */
+export class SlotSet {
+  private bits = new Uint8Array(0);
+
+  has(slot: number): boolean {
+    return ((this.bits[slot >> 3] ?? 0) & (1 << (slot & 7))) !== 0;
+  }
+
+  add(slot: number): void {
+    if (slot >> 3 >= this.bits.length) {
+      const larger = new Uint8Array((slot >> 3) * 2 + 8);
+      larger.set(this.bits);
+      this.bits = larger;
+    }
+    this.bits[slot >> 3] = (this.bits[slot >> 3] ?? 0) | (1 << (slot & 7));
+  }
+
+  delete(slot: number): void {
+    if (slot >> 3 < this.bits.length) this.bits[slot >> 3] = (this.bits[slot >> 3] ?? 0) & ~(1 << (slot & 7));
+  }
+}

@@ -1,0 +1,77 @@
+import type { ConnectError } from "@connectrpc/connect";
+import { gatewayError } from "../errors/reasons.ts";
+import type { Clock, Timer } from "../lib/clock.ts";
+import type { UpstreamAnswerInfo, UpstreamCall } from "../upstream/operations-api.ts";
+
+/** What an upstream call of the engine's own is made with. */
+export interface EngineCallOptions {
+  readonly clock: Clock;
+  readonly authorization: string | undefined;
+  readonly requestId: string;
+  /** On the monotonic clock. */
+  readonly deadline: number;
+  readonly retry: boolean;
+  /** The call ends itself at the deadline. Without it somebody else watches the time. */
+  readonly timed: boolean;
+}
+
+/**
+ * A call to the upstream that no single RPC stands behind: a poll, a read that many share, a cancel that must finish
+ * although its caller has gone.
+ */
+export class EngineCall implements UpstreamCall {
+  readonly deadline: number;
+  readonly authorization: string | undefined;
+  readonly requestId: string;
+  readonly retry: boolean;
+  ended: ConnectError | undefined;
+  /** What the upstream said besides its message; `undefined` until, and unless, it answered. */
+  answer: UpstreamAnswerInfo | undefined;
+  private readonly timer: Timer | undefined;
+  private listeners: ((why: ConnectError) => void)[] = [];
+
+  constructor(options: EngineCallOptions) {
+    this.deadline = options.deadline;
+    this.authorization = options.authorization;
+    this.requestId = options.requestId;
+    this.retry = options.retry;
+    if (options.timed)
+      this.timer = options.clock.setTimer(options.deadline - options.clock.monotonic(), () =>
+        this.end(
+          gatewayError("UPSTREAM_TIMEOUT", "the upstream did not answer in time", { layer: "upstream" }),
+        ),
+      );
+  }
+
+  onUpstreamAnswer(info: UpstreamAnswerInfo): void {
+    this.answer = info;
+  }
+
+  onEnd(listener: (why: ConnectError) => void): () => void {
+    if (this.ended) {
+      listener(this.ended);
+      return () => {};
+    }
+    this.listeners.push(listener);
+    return () => {
+      const at = this.listeners.indexOf(listener);
+      if (at >= 0) this.listeners.splice(at, 1);
+    };
+  }
+
+  /** Nobody needs the answer any more, or it came too late. */
+  end(why: ConnectError): void {
+    if (this.ended) return;
+    this.ended = why;
+    this.timer?.cancel();
+    const listeners = this.listeners;
+    this.listeners = [];
+    for (const listener of listeners) listener(why);
+  }
+
+  /** The answer is there: nothing ends this call any more. */
+  settled(): void {
+    this.timer?.cancel();
+    this.listeners = [];
+  }
+}

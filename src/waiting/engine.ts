@@ -1,0 +1,270 @@
+import { ConnectError } from "@connectrpc/connect";
+import type {
+  ListOperationsRequest,
+  ListOperationsResponse,
+  Operation,
+} from "../../gen/google/longrunning/operations_pb.ts";
+import type {
+  WatchOperationResponse,
+  WatchOperationsResponse,
+} from "../../gen/lrogateway/v1/operation_watcher_pb.ts";
+import type { Config, WaitingConfig } from "../config/config.ts";
+import type { Clock } from "../lib/clock.ts";
+import type { Encoded } from "../lib/encoded.ts";
+import type { Call } from "../rpc/call.ts";
+import type { ResponseStream } from "../rpc/handler.ts";
+import type { OperationsApi, UpstreamCall } from "../upstream/operations-api.ts";
+import { type Attendance, Attendances, type Attending } from "./attendance.ts";
+import { CallRead } from "./call-read.ts";
+import { CancelAttempts } from "./cancel-attempts.ts";
+import { Cancelling, type PlainAnswer, plainAnswer, plainEnd } from "./cancelling.ts";
+import { CollectionMessages, CollectionStream } from "./collection-stream.ts";
+import { Collections } from "./collections.ts";
+import { Delivery } from "./delivery.ts";
+import { type Authorizer, type Identity, identityOf, type Right, shareKey } from "./identity.ts";
+import type { Observation } from "./observation.ts";
+import { OperationStream } from "./operation-stream.ts";
+import { type FollowTarget, OperationTracker } from "./operation-tracker.ts";
+import { ReadBudget } from "./read-budget.ts";
+import { ReadCache } from "./read-cache.ts";
+import { ReadCollapse, type ReadTarget } from "./read-collapse.ts";
+import { meaningOf, retryAfter } from "./read-failure.ts";
+import { ReadScope, ReadScopes } from "./read-scope.ts";
+import { WatchMessages } from "./watch-message.ts";
+
+/** What the engine is made of. */
+export interface EngineOptions {
+  readonly api: OperationsApi;
+  readonly clock: Clock;
+  /** In [0, 1); for jitter only. */
+  readonly random: () => number;
+  readonly config: WaitingConfig;
+  readonly credentials: Config["upstream"]["credentials"];
+  /** Absent: whoever reaches the gateway may wait for what its credentials can read. */
+  readonly authorizer?: Authorizer;
+}
+
+/** What the engine holds at present; for metrics and tests. */
+export interface EngineStats {
+  readonly watches: number;
+  readonly operations: number;
+  readonly collections: number;
+  readonly reads: number;
+  readonly cancels: number;
+  readonly cached: number;
+}
+
+/** Operations tracked at the same time, single ones and those of collections. */
+const MAX_OPERATIONS = 20_000;
+
+/** A finished operation is answered from memory for so long, and never longer than `waiting.reauthorize_interval`. */
+const FINISHED_TTL_MS = 60_000;
+
+/** The most staleness that a caller may allow; so long is kept what was read for such a caller. */
+export const MAX_STALENESS_MS = 60_000;
+
+/**
+ * The waiting engine, put together: schedules (read-scope.ts), shares (read-collapse.ts, shared-poll.ts,
+ * list-sweep.ts, collection-poll.ts) and delivers (wait.ts, operation-stream.ts, collection-stream.ts). All reads and
+ * cancels of the gateway pass through it, since calls and polls live on one budget.
+ */
+export class WaitingEngine {
+  readonly options: EngineOptions;
+  readonly attendances: Attendances;
+  readonly tracker: OperationTracker;
+  readonly reads: ReadCollapse;
+  readonly cancels: CancelAttempts;
+  private readonly scopes: ReadScopes;
+  private readonly collections: Collections;
+  private readonly cache = new ReadCache();
+  private readonly messages = new WatchMessages();
+  private readonly collectionMessages = new CollectionMessages();
+
+  constructor(options: EngineOptions) {
+    const { api, clock, random, config, credentials, authorizer } = options;
+    this.options = options;
+    this.scopes = new ReadScopes(() => new ReadScope(clock, new ReadBudget(config.readsPerSecond)));
+    this.attendances = new Attendances({ clock, authorizer, ...config });
+    this.reads = new ReadCollapse(api, clock, credentials, {
+      found: (key, seen) => this.found(key, seen),
+      failed: (key, error) => this.tracker.failed(key, error),
+    });
+    const meaning = (error: ConnectError) => meaningOf(error, credentials);
+    const listTools = { api, clock, meaningOf: meaning };
+    const tools = { ...listTools, random, reads: this.reads, delivery: new Delivery(clock) };
+    this.tracker = new OperationTracker(tools, listTools, this.scopes, {
+      listThreshold: config.listThreshold,
+      maxOperations: MAX_OPERATIONS,
+    });
+    this.collections = new Collections(
+      { ...tools, room: () => this.operations <= MAX_OPERATIONS },
+      this.scopes,
+    );
+    const requested = (key: string) => this.becomeYoung(key);
+    this.cancels = new CancelAttempts({ api, clock, reads: this.reads, credentials, requested });
+  }
+
+  get stats(): EngineStats {
+    return {
+      watches: this.attendances.size,
+      operations: this.operations,
+      collections: this.collections.size,
+      reads: this.reads.size,
+      cancels: this.cancels.size,
+      cached: this.cache.size,
+    };
+  }
+
+  /** Whose right a call uses. */
+  identity(authorization: string | undefined): Identity {
+    return identityOf(this.options.credentials, authorization);
+  }
+
+  /** What a caller wants to follow. */
+  target(name: string, authorization: string | undefined): FollowTarget {
+    return { identity: this.identity(authorization), name, authorization };
+  }
+
+  /** The same for the sharing of reads and cancels. */
+  readTarget({ identity, name }: FollowTarget): ReadTarget {
+    return { key: shareKey(identity, name), name, scope: this.scopes.of(name) };
+  }
+
+  /** The operation if it is done and known to be so. */
+  finished({ identity, name }: FollowTarget): Observation | undefined {
+    const known = this.cache.get(shareKey(identity, name), this.options.clock.monotonic());
+    return known?.done ? known : undefined;
+  }
+
+  /** Lets a caller in who will wait or watch. Throws a ConnectError when there is no room, or no right. */
+  enter(call: Call, { identity, name }: FollowTarget, right: Right, waiting: Attending): Attendance {
+    return this.attendances.enter({ call, identity, name, right, waiting });
+  }
+
+  /**
+   * Reads an operation for a caller. `maxStalenessMs`: what was read no longer ago may be answered from memory; 0
+   * means that only an operation that is done may.
+   */
+  async get(name: string, call: UpstreamCall, maxStalenessMs = 0): Promise<Encoded<Operation>> {
+    const target = this.readTarget(this.target(name, call.authorization));
+    const known = this.recall(target.key, Math.min(maxStalenessMs, MAX_STALENESS_MS));
+    if (known) return known.operation;
+    const seen = await new CallRead(target, call, this.reads).result;
+    if (maxStalenessMs > 0) this.keep(target.key, seen, MAX_STALENESS_MS);
+    return seen.operation;
+  }
+
+  /** Lists for a caller, in his turn. */
+  list(request: ListOperationsRequest, call: UpstreamCall): Promise<Encoded<ListOperationsResponse>> {
+    const scope = this.scopes.of(request.name);
+    return new Promise((resolve, reject) => {
+      let forget = () => {};
+      const takeBack = scope.call((ticket) => {
+        forget();
+        const settle = (error?: ConnectError) => {
+          const limited = error !== undefined && meaningOf(error, this.options.credentials) === "limited";
+          scope.settled(ticket, { limited, retryAfterMs: error && retryAfter(error) });
+        };
+        this.options.api.list(request, call).then(
+          (page) => {
+            settle();
+            resolve(page);
+          },
+          (cause) => {
+            const error = ConnectError.from(cause);
+            settle(error);
+            reject(error);
+          },
+        );
+      });
+      forget = call.onEnd((why) => {
+        takeBack();
+        reject(why);
+      });
+    });
+  }
+
+  /** Deletes an operation, and forgets what was known of it. */
+  async delete(name: string, call: UpstreamCall): Promise<void> {
+    await this.options.api.delete(name, call);
+    this.cache.delete(this.readTarget(this.target(name, call.authorization)).key);
+  }
+
+  /** Cancels for a caller who wants no more than the upstream's answer. */
+  async cancel(name: string, call: UpstreamCall): Promise<PlainAnswer> {
+    const { clock } = this.options;
+    const cancelling = new Cancelling(this.readTarget(this.target(name, call.authorization)), {
+      call,
+      clock,
+      attempts: this.cancels,
+      persistent: false,
+      end: plainEnd(clock.monotonic()),
+    });
+    try {
+      return plainAnswer(await cancelling.result, cancelling.attempt.resolution.lastError);
+    } finally {
+      cancelling.leave();
+    }
+  }
+
+  /** The stream of WatchOperation. Throws a ConnectError when the caller is not let in. */
+  watchOperation(name: string, call: Call): ResponseStream<WatchOperationResponse> {
+    const { clock, random, config } = this.options;
+    const target = this.target(name, call.header("authorization"));
+    const stream = new OperationStream(target, {
+      clock,
+      random,
+      heartbeat: config.heartbeat,
+      maxStreamAge: config.maxStreamAge,
+      tracker: this.tracker,
+      messages: this.messages,
+      finished: (of) => this.finished(of),
+    });
+    return stream.admit(this.enter(call, target, "get", stream));
+  }
+
+  /** The stream of WatchOperations. Throws a ConnectError when the caller is not let in. */
+  watchOperations(parent: string, filter: string, call: Call): ResponseStream<WatchOperationsResponse> {
+    const { clock, random, config } = this.options;
+    const { heartbeat, maxStreamAge } = config;
+    const target = this.target(parent, call.header("authorization"));
+    const stream = new CollectionStream(
+      { clock, random, heartbeat, maxStreamAge },
+      this.collectionMessages,
+      (self) => this.collections.follow({ ...target, parent, filter }, self),
+    );
+    return stream.admit(this.enter(call, target, "list", stream));
+  }
+
+  /** The gateway stops: waits are answered with the state as last read, streams end with UNAVAILABLE. */
+  drain(): void {
+    this.attendances.drain();
+  }
+
+  private get operations(): number {
+    return this.tracker.size + this.collections.operations;
+  }
+
+  private recall(key: string, maxStalenessMs: number): Observation | undefined {
+    const now = this.options.clock.monotonic();
+    const cached = this.cache.get(key, now);
+    if (cached?.done || maxStalenessMs <= 0) return cached?.done ? cached : undefined;
+    const oldest = now - maxStalenessMs;
+    return [this.tracker.find(key)?.latest, cached].find((seen) => seen && seen.sentAt >= oldest);
+  }
+
+  private found(key: string, seen: Observation): void {
+    if (seen.done) this.keep(key, seen, FINISHED_TTL_MS);
+    this.tracker.found(key, seen);
+  }
+
+  private keep(key: string, seen: Observation, ttlMs: number): void {
+    const ttl = Math.min(ttlMs, this.options.config.reauthorizeInterval);
+    this.cache.put(key, seen, this.options.clock.monotonic(), ttl);
+  }
+
+  private becomeYoung(key: string): void {
+    this.tracker.find(key)?.becomeYoung();
+    this.collections.becomeYoung(key.slice(key.indexOf(" ") + 1));
+  }
+}

@@ -1,0 +1,122 @@
+import type { ConnectError } from "@connectrpc/connect";
+import { gatewayError } from "../errors/reasons.ts";
+import type { Follower } from "./delivery.ts";
+import { type Identity, shareKey } from "./identity.ts";
+import { ListSweep } from "./list-sweep.ts";
+import type { ListTools } from "./listing.ts";
+import type { Observation } from "./observation.ts";
+import type { ReadScopes } from "./read-scope.ts";
+import { type PollTools, SharedPoll } from "./shared-poll.ts";
+
+/** Who wants to follow what. */
+export interface FollowTarget {
+  readonly identity: Identity;
+  readonly name: string;
+  /** The Authorization value behind the identity; polls are made with it. */
+  readonly authorization: string | undefined;
+}
+
+/** When there are as many operations as the gateway tracks, it is worth trying again after so long. */
+const RETRY_MS = 5_000;
+
+/** All operations that are polled, by share key; finds the poll of an operation, or begins one. */
+export class OperationTracker {
+  private readonly polls = new Map<string, SharedPoll>();
+  private readonly sweeps = new Map<string, ListSweep>();
+  private readonly tools: PollTools;
+  private readonly listTools: ListTools;
+  private readonly scopes: ReadScopes;
+  private readonly listThreshold: number;
+  private readonly maxOperations: number;
+
+  constructor(
+    tools: Omit<PollTools, "over">,
+    listTools: ListTools,
+    scopes: ReadScopes,
+    limits: { readonly listThreshold: number; readonly maxOperations: number },
+  ) {
+    this.tools = { ...tools, over: (poll) => this.forget(poll) };
+    this.listTools = listTools;
+    this.scopes = scopes;
+    this.listThreshold = limits.listThreshold;
+    this.maxOperations = limits.maxOperations;
+  }
+
+  /** Operations tracked at present. */
+  get size(): number {
+    return this.polls.size;
+  }
+
+  /**
+   * Lets a follower follow an operation; he ends it with {@link SharedPoll.leave}.
+   *
+   * @throws ConnectError RESOURCE_EXHAUSTED when so many operations are tracked that there is no room for another.
+   */
+  follow(target: FollowTarget, follower: Follower): SharedPoll {
+    const key = shareKey(target.identity, target.name);
+    let poll = this.polls.get(key);
+    if (!poll) {
+      if (this.polls.size >= this.maxOperations)
+        throw gatewayError(
+          "TOO_MANY_OPERATIONS",
+          "the gateway tracks as many operations as it can; try later",
+          {
+            retryDelayMs: RETRY_MS,
+          },
+        );
+      const { name } = target;
+      poll = new SharedPoll({ key, name, scope: this.scopes.of(name) }, target.authorization, this.tools);
+      this.polls.set(key, poll);
+      this.sweepOf(target)?.join(poll);
+    }
+    poll.follow(follower);
+    return poll;
+  }
+
+  /** The poll of an operation, if it is tracked. */
+  find(key: string): SharedPoll | undefined {
+    return this.polls.get(key);
+  }
+
+  /** A read, whoever made it, has found the operation of this key. */
+  found(key: string, seen: Observation): void {
+    this.polls.get(key)?.observe(seen);
+  }
+
+  /** A read of this key has failed. */
+  failed(key: string, error: ConnectError): void {
+    this.polls.get(key)?.observeFailure(error);
+  }
+
+  private forget(poll: SharedPoll): void {
+    this.polls.delete(poll.target.key);
+    const { sweep } = poll;
+    if (!sweep) return;
+    sweep.leave(poll);
+    const key = this.sweepKey(poll);
+    if (sweep.members.size === 0 && key !== undefined) this.sweeps.delete(key);
+  }
+
+  private sweepOf({ identity, name, authorization }: FollowTarget): ListSweep | undefined {
+    const parent = collectionOf(name);
+    if (parent === undefined) return undefined;
+    const key = shareKey(identity, parent);
+    let sweep = this.sweeps.get(key);
+    if (!sweep) {
+      const target = { parent, filter: "", authorization, scope: this.scopes.of(name) };
+      sweep = new ListSweep(target, this.listTools, this.listThreshold);
+      this.sweeps.set(key, sweep);
+    }
+    return sweep;
+  }
+
+  private sweepKey(poll: SharedPoll): string | undefined {
+    return collectionOf(poll.target.key);
+  }
+}
+
+/** What comes before the last `/operations/`: the parent that a list of the operation's collection is asked for. */
+function collectionOf(name: string): string | undefined {
+  const at = name.lastIndexOf("/operations/");
+  return at > 0 ? name.slice(0, at) : undefined;
+}

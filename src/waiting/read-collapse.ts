@@ -1,0 +1,209 @@
+import { ConnectError } from "@connectrpc/connect";
+import type { Operation } from "../../gen/google/longrunning/operations_pb.ts";
+import type { Config } from "../config/config.ts";
+import { gatewayError } from "../errors/reasons.ts";
+import type { Clock } from "../lib/clock.ts";
+import type { Encoded } from "../lib/encoded.ts";
+import type { OperationsApi, UpstreamAnswerInfo } from "../upstream/operations-api.ts";
+import { EngineCall } from "./engine-call.ts";
+import { Observation } from "./observation.ts";
+import { meaningOf, retryAfter } from "./read-failure.ts";
+import type { ReadScope, ReadTicket } from "./read-scope.ts";
+
+/** One who wants to know what a read finds. */
+export interface Reader {
+  /** On the monotonic clock; when the read is of no use to him any more. */
+  readonly deadline: number;
+  readonly authorization: string | undefined;
+  readonly requestId: string;
+  /** Polls have a schedule of their own instead. */
+  readonly retry: boolean;
+  /** Called once, unless he has left. */
+  found(seen: Observation, answer: UpstreamAnswerInfo | undefined): void;
+  /** Called once instead, unless he has left. */
+  failed(error: ConnectError, answer: UpstreamAnswerInfo | undefined): void;
+}
+
+/** What is read, and for whom: reads are shared within a key, that is, within a name and an identity. */
+export interface ReadTarget {
+  readonly key: string;
+  readonly name: string;
+  readonly scope: ReadScope;
+}
+
+/** Told of every read, before those who asked for it. */
+export interface ReadObserver {
+  found(key: string, seen: Observation): void;
+  failed(key: string, error: ConnectError): void;
+}
+
+/** A poll is given up after this long; the next one may be luckier. */
+export const READ_TIMEOUT_MS = 20_000;
+
+/** A read and all who share it. */
+interface SharedRead {
+  readonly readers: Set<Reader>;
+  call: EngineCall | undefined;
+  /** Takes it back while it waits for its turn. */
+  takeBack: (() => void) | undefined;
+}
+
+/** The reads of one key. */
+interface Lane {
+  readonly target: ReadTarget;
+  inFlight: SharedRead | undefined;
+  waiting: SharedRead | undefined;
+}
+
+/**
+ * Sharing of reads: at most one in flight and one waiting per name and identity. Whoever comes joins the one that
+ * waits, which is sent when the one in flight is back: so N callers cost one read for each round trip, and none gets
+ * an answer that was on its way before he asked.
+ */
+export class ReadCollapse {
+  private readonly lanes = new Map<string, Lane>();
+  private readonly api: OperationsApi;
+  private readonly clock: Clock;
+  private readonly credentials: Config["upstream"]["credentials"];
+  private readonly observer: ReadObserver;
+
+  constructor(
+    api: OperationsApi,
+    clock: Clock,
+    credentials: Config["upstream"]["credentials"],
+    observer: ReadObserver,
+  ) {
+    this.api = api;
+    this.clock = clock;
+    this.credentials = credentials;
+    this.observer = observer;
+  }
+
+  /** Names that are being read. */
+  get size(): number {
+    return this.lanes.size;
+  }
+
+  /** Reads for a caller, in his turn. Returns how to leave. */
+  read(target: ReadTarget, reader: Reader): () => void {
+    const lane = this.lane(target);
+    const shared = lane.waiting ?? { readers: new Set(), call: undefined, takeBack: undefined };
+    shared.readers.add(reader);
+    if (!lane.waiting) {
+      lane.waiting = shared;
+      if (!lane.inFlight) this.queue(lane, shared);
+    }
+    return () => this.leave(lane, shared, reader);
+  }
+
+  /**
+   * Reads for a poll whose turn has come. Returns how to leave, or `undefined` when a read of the key is in flight
+   * already: its result comes by way of the {@link ReadObserver}.
+   */
+  poll(target: ReadTarget, reader: Reader, ticket: ReadTicket): (() => void) | undefined {
+    const lane = this.lane(target);
+    if (lane.inFlight) return undefined;
+    const shared = lane.waiting ?? { readers: new Set(), call: undefined, takeBack: undefined };
+    shared.readers.add(reader);
+    shared.takeBack?.();
+    this.send(lane, shared, ticket);
+    return () => this.leave(lane, shared, reader);
+  }
+
+  private lane(target: ReadTarget): Lane {
+    let lane = this.lanes.get(target.key);
+    if (!lane) {
+      lane = { target, inFlight: undefined, waiting: undefined };
+      this.lanes.set(target.key, lane);
+    }
+    return lane;
+  }
+
+  private queue(lane: Lane, shared: SharedRead): void {
+    const takeBack = lane.target.scope.call((ticket) => this.send(lane, shared, ticket));
+    // It may have been sent, and answered, already.
+    if (lane.waiting === shared) shared.takeBack = takeBack;
+  }
+
+  private send(lane: Lane, shared: SharedRead, ticket: ReadTicket): void {
+    lane.waiting = undefined;
+    lane.inFlight = shared;
+    shared.takeBack = undefined;
+    const call = this.callFor(shared);
+    shared.call = call;
+    const readTime = this.clock.now();
+    let open = true;
+    const finish = (result: Encoded<Operation> | ConnectError): void => {
+      if (!open) return;
+      open = false;
+      call.settled();
+      this.settle(lane, shared, ticket, readTime, result);
+    };
+    // Whoever ends the call does not wait for the upstream stage to notice.
+    call.onEnd(finish);
+    this.api.get(lane.target.name, call).then(finish, (cause) => finish(ConnectError.from(cause)));
+  }
+
+  /** The upstream call that serves all readers: as long as the most patient one has, retried if one wants that. */
+  private callFor({ readers }: SharedRead): EngineCall {
+    let deadline = Number.NEGATIVE_INFINITY;
+    let retry = false;
+    let first: Reader | undefined;
+    for (const reader of readers) {
+      first ??= reader;
+      deadline = Math.max(deadline, reader.deadline);
+      retry ||= reader.retry;
+    }
+    return new EngineCall({
+      clock: this.clock,
+      authorization: first?.authorization,
+      requestId: first?.requestId ?? "",
+      deadline,
+      retry,
+      // Calls watch their own time, and leave.
+      timed: !retry,
+    });
+  }
+
+  private settle(
+    lane: Lane,
+    shared: SharedRead,
+    ticket: ReadTicket,
+    readTime: number,
+    result: Encoded<Operation> | ConnectError,
+  ): void {
+    const { key, scope } = lane.target;
+    const failure = result instanceof ConnectError ? result : undefined;
+    lane.inFlight = undefined;
+    const limited = failure !== undefined && meaningOf(failure, this.credentials) === "limited";
+    scope.settled(ticket, { limited, retryAfterMs: failure && retryAfter(failure) });
+    if (!lane.inFlight && lane.waiting && !lane.waiting.takeBack) this.queue(lane, lane.waiting);
+    this.forget(lane);
+    const answer = shared.call?.answer;
+    if (result instanceof ConnectError) {
+      this.observer.failed(key, result);
+      for (const reader of shared.readers) reader.failed(result, answer);
+    } else {
+      const seen = new Observation(result, ticket.sentAt, readTime);
+      this.observer.found(key, seen);
+      for (const reader of shared.readers) reader.found(seen, answer);
+    }
+    shared.readers.clear();
+  }
+
+  private leave(lane: Lane, shared: SharedRead, reader: Reader): void {
+    if (!shared.readers.delete(reader) || shared.readers.size > 0) return;
+    if (shared.call) {
+      shared.call.end(gatewayError("CALLER_GONE", "nobody waits for this read any more"));
+      return;
+    }
+    shared.takeBack?.();
+    if (lane.waiting === shared) lane.waiting = undefined;
+    this.forget(lane);
+  }
+
+  private forget(lane: Lane): void {
+    if (!lane.inFlight && !lane.waiting && this.lanes.get(lane.target.key) === lane)
+      this.lanes.delete(lane.target.key);
+  }
+}

@@ -1,0 +1,102 @@
+import { ConnectError } from "@connectrpc/connect";
+import type { Operation } from "../../gen/google/longrunning/operations_pb.ts";
+import type { Encoded } from "../lib/encoded.ts";
+import type { Call } from "../rpc/call.ts";
+import type { UpstreamCall } from "../upstream/operations-api.ts";
+import type { Attending } from "./attendance.ts";
+import { CallRead } from "./call-read.ts";
+import type { WaitingEngine } from "./engine.ts";
+import type { Observation } from "./observation.ts";
+import { READ_TIMEOUT_MS } from "./read-collapse.ts";
+import { meaningOf } from "./read-failure.ts";
+import { nothingRead, Waiter } from "./wait.ts";
+import { waitEnd } from "./wait-end.ts";
+
+/**
+ * WaitOperation: the state of the operation when it is done or the time is up, whichever comes first. `timeoutMs`
+ * undefined: as long as the deadline and `waiting.max_wait` allow; 0: one fresh read.
+ *
+ * @throws ConnectError NOT_FOUND, PERMISSION_DENIED, INVALID_ARGUMENT or UNAUTHENTICATED as soon as a read says so;
+ * UNAVAILABLE when no read has succeeded in time; RESOURCE_EXHAUSTED when there is no room for another wait.
+ */
+export async function waitForOperation(
+  engine: WaitingEngine,
+  name: string,
+  timeoutMs: number | undefined,
+  call: Call,
+): Promise<Encoded<Operation>> {
+  const { clock, config } = engine.options;
+  const target = engine.target(name, call.header("authorization"));
+  const now = clock.monotonic();
+  const end = waitEnd({ now, timeoutMs, deadline: call.deadline, maxWait: config.maxWait });
+  const waiting = new WaitEnds();
+  const attendance = engine.enter(call, target, "get", waiting);
+  try {
+    if (attendance.authorized) await attendance.authorized;
+    const known = engine.finished(target);
+    if (known) return known.operation;
+    if (timeoutMs === 0) return (await readOnce(engine, name, call)).operation;
+    const waiter = new Waiter({ target, end }, call, engine.tracker, clock);
+    waiting.begin(waiter);
+    const result = await waiter.result;
+    if (!result.seen) throw nothingRead(result.kind === "time-up" ? result.failure : undefined);
+    return result.seen.operation;
+  } finally {
+    attendance.leave();
+  }
+}
+
+/**
+ * One fresh read for a caller who does not want to wait.
+ *
+ * @throws ConnectError as {@link waitForOperation}.
+ */
+export async function readOnce(engine: WaitingEngine, name: string, call: Call): Promise<Observation> {
+  const { clock, credentials } = engine.options;
+  const target = engine.target(name, call.header("authorization"));
+  const now = clock.monotonic();
+  const deadline = waitEnd({ now, timeoutMs: undefined, deadline: call.deadline, maxWait: READ_TIMEOUT_MS });
+  try {
+    return await new CallRead(engine.readTarget(target), onceCall(call, deadline), engine.reads).result;
+  } catch (cause) {
+    const error = ConnectError.from(cause);
+    if (error === call.ended || meaningOf(error, credentials) === "ends") throw error;
+    throw nothingRead(error);
+  }
+}
+
+/** The RPC as an upstream call that is made once and is back before the RPC's deadline. */
+function onceCall(call: Call, deadline: number): UpstreamCall {
+  return {
+    deadline,
+    ended: undefined,
+    authorization: call.header("authorization"),
+    requestId: call.requestId,
+    retry: false,
+    onEnd: (listener) => call.onEnd(listener),
+  };
+}
+
+/** What else may end a wait, before it has begun or in any of its parts. */
+export class WaitEnds implements Attending {
+  private part: Pick<Waiter, "fail" | "timeUp"> | undefined;
+  private why: ConnectError | undefined;
+  private stop = false;
+
+  /** The caller now waits for this. */
+  begin(part: Pick<Waiter, "fail" | "timeUp">): void {
+    this.part = part;
+    if (this.why) part.fail(this.why);
+    if (this.stop) part.timeUp();
+  }
+
+  revoked(why: ConnectError): void {
+    this.why = why;
+    this.part?.fail(why);
+  }
+
+  drained(): void {
+    this.stop = true;
+    this.part?.timeUp();
+  }
+}
