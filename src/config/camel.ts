@@ -22,3 +22,8 @@ export function camelKeys<T>(value: T): CamelKeys<T> {
 function camel(name: string): string {
   return name.replace(/_([a-z])/g, (_, letter: string) => letter.toUpperCase());
 }
+
+/** The names, in the code's spelling, that lead to a setting: `upstream.api_version` as `upstream`, `apiVersion`. */
+export function camelPath(path: string): string[] {
+  return path.split(".").map(camel);
+}

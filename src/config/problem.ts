@@ -28,3 +28,14 @@ export function show(value: unknown): string {
   if (Array.isArray(value)) return "a list";
   return "a section";
 }
+
+/** Thrown at start when the configuration is well-formed but cannot be used: a wrong rule, a certificate, an endpoint. */
+export class ConfigurationRefused extends Error {
+  readonly problems: readonly Problem[];
+
+  constructor(problems: readonly Problem[]) {
+    super(problems.map(formatProblem).join("; "));
+    this.name = "ConfigurationRefused";
+    this.problems = problems;
+  }
+}

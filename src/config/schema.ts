@@ -29,7 +29,7 @@ export const configSchema = z.strictObject({
   upstream: section({
     endpoint: optionalOrigin({
       example: "https://healthcare.googleapis.com",
-      doc: "Origin of the REST API. Without it the gateway runs on an embedded emulator with made-up operations, and says so.",
+      doc: "Origin of the REST API; without it the gateway runs on an embedded emulator with made-up operations, and says so.",
     }),
     api_version: word({
       default: "v1beta1",
@@ -38,7 +38,7 @@ export const configSchema = z.strictObject({
       doc: "Version of the API, the first segment of its paths: `v1beta1` or `v1`; another one when `upstream.rules` has bindings for it.",
     }),
     credentials: optionalOneOf(["adc", "caller", "none"], {
-      doc: "`adc`: the gateway's own Google credentials (Application Default Credentials). `caller`: forward the caller's `authorization` header and hold no credentials. `none`: send none. Default: `adc` with an `upstream.endpoint`, `none` with the embedded emulator.",
+      doc: "Whose credentials the upstream gets. `adc`: the gateway's own Google credentials (Application Default Credentials). `caller`: forward the caller's `authorization` header and hold no credentials. `none`: send none. Default: `adc` with an `upstream.endpoint`, `none` with the embedded emulator.",
     }),
     rules: optionalFile({
       doc: "File with the HTTP rules (`google.api.Service`, `http.rules`) of another API with operations. Without it the rules of Cloud Healthcare that ship with the gateway are used.",

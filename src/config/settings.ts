@@ -19,6 +19,8 @@ export interface Setting {
   readonly defaultText: string | undefined;
   /** Makes of a variable's or flag's text what the file would hold. Text that cannot be read stays text. */
   readonly fromText: (text: string) => unknown;
+  /** Writes a loaded value as the file would hold it. Absent: as it is. */
+  readonly toText?: (value: unknown) => string;
   /** The only values there are, if they are few words: a typo is matched with them. */
   readonly words?: readonly string[];
   /** A path: relative to the directory of the file that names it, else to the working directory. */
@@ -160,6 +162,7 @@ export function duration({
       placeholder: "DURATION",
       defaultText: formatDuration(parseDuration(value) ?? 0),
       fromText: asText,
+      toText: (ms) => formatDuration(Number(ms)),
     });
 }
 

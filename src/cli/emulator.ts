@@ -1,0 +1,42 @@
+import { parseHostPort } from "../config/host-port.ts";
+import { DEMO_DATASET } from "../emulator/operation-spec.ts";
+import { startEmulator } from "../emulator/start-emulator.ts";
+import { systemClock } from "../lib/clock.ts";
+import { createLog } from "../observe/log.ts";
+import { CommandError, EXIT } from "./exit-codes.ts";
+import type { CommandIo } from "./io.ts";
+import { type ProcessEvents, type Running, runUntilStopped } from "./run-until-stopped.ts";
+import { explainStartFailure } from "./start-failure.ts";
+
+/** Arguments of `emulator`. */
+export interface EmulatorArguments {
+  readonly listen: string;
+  readonly demo: boolean;
+}
+
+/** `emulator`: runs the emulator of the Healthcare operations API alone until it is told to stop. */
+export async function runEmulator(
+  { listen, demo }: EmulatorArguments,
+  io: CommandIo,
+  process: ProcessEvents,
+): Promise<number> {
+  if (!parseHostPort(listen))
+    throw new CommandError(
+      `--listen: ${JSON.stringify(listen)} is not host:port, for example 127.0.0.1:8090`,
+      EXIT.USAGE,
+    );
+  const log = createLog("info", 2);
+  const start = async (): Promise<Running> => {
+    const emulator = await startEmulator({ clock: systemClock, demo, listen }).catch((error: unknown) => {
+      throw explainStartFailure(error, listen);
+    });
+    io.out(`emulator listening on ${new URL(emulator.endpoint).host}\n${hints(emulator.endpoint, demo)}`);
+    return { drain: () => emulator.close() };
+  };
+  return await runUntilStopped(start, log, process, systemClock.monotonic);
+}
+
+function hints(endpoint: string, demo: boolean): string {
+  const list = `\n  curl -s ${endpoint}/v1beta1/${DEMO_DATASET}/operations\n`;
+  return `${demo ? list : ""}\n  bin/lro-gateway serve --upstream-endpoint ${endpoint} --upstream-credentials none\n\n`;
+}

@@ -1,0 +1,29 @@
+/**
+ * Exit codes of every command. Stable: scripts rely on them; `docs/cli.md` lists them.
+ */
+export const EXIT = {
+  /** Done. For `serve` and `emulator`: ended by SIGTERM or SIGINT after draining. */
+  OK: 0,
+  /** The gateway answered with an error, or the process failed in a way that has no code of its own. */
+  FAILED: 1,
+  /** Wrong arguments, configuration or rules. Nothing was started or sent. */
+  USAGE: 2,
+  /** `serve` or `emulator` could not start: the address is in use, may not be used or does not exist. */
+  CANNOT_START: 3,
+  /** The operator's client got no answer from a gateway: none listens there, or not in time. */
+  NO_ANSWER: 4,
+} as const;
+
+/** A failure that is told to the user as it is, without a stack, and ends the command with its code. */
+export class CommandError extends Error {
+  readonly exitCode: number;
+  /** What stands before the message; nothing before JSON. */
+  readonly prefix: string;
+
+  constructor(message: string, exitCode: number, prefix = "lro-gateway: ") {
+    super(message);
+    this.name = "CommandError";
+    this.exitCode = exitCode;
+    this.prefix = prefix;
+  }
+}

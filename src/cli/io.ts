@@ -1,0 +1,10 @@
+/** What a command reads and writes, so that tests can run one without a process. */
+export interface CommandIo {
+  readonly env: Readonly<Record<string, string | undefined>>;
+  /** Writes to stdout: results. */
+  out(text: string): void;
+  /** Writes to stderr: complaints and remarks. */
+  err(text: string): void;
+  /** Columns of the terminal that stdout is, or `undefined` when it is a file or a pipe. */
+  readonly columns: number | undefined;
+}

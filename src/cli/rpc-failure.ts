@@ -1,0 +1,87 @@
+import { fromBinary, type JsonValue, toJson } from "@bufbuild/protobuf";
+import { Code, ConnectError } from "@connectrpc/connect";
+import {
+  BadRequestSchema,
+  ErrorInfoSchema,
+  HelpSchema,
+  QuotaFailureSchema,
+  RetryInfoSchema,
+} from "../../gen/google/rpc/error_details_pb.ts";
+import { registry } from "../lib/any-registry.ts";
+import { codeName } from "./code-name.ts";
+import { CommandError, EXIT } from "./exit-codes.ts";
+import type { ClientSettings } from "./gateway-client.ts";
+import { systemCode } from "./system-code.ts";
+
+/** Turns whatever a call to the gateway threw into a failure that the user can read and act on. */
+export function explainRpcFailure(error: unknown, settings: ClientSettings): CommandError {
+  const failure = ConnectError.from(error);
+  const unreachable = UNREACHABLE[systemCode(failure) ?? ""];
+  if (unreachable !== undefined)
+    return new CommandError(
+      `no gateway answers at ${settings.origin}: ${unreachable}; start one with "lro-gateway serve", or name another with --address`,
+      EXIT.NO_ANSWER,
+    );
+  const exitCode = failure.code === Code.DeadlineExceeded ? EXIT.NO_ANSWER : EXIT.FAILED;
+  return settings.output === "json"
+    ? new CommandError(asJson(failure), exitCode, "")
+    : new CommandError(asLines(failure), exitCode);
+}
+
+/** Why nothing answers, by the system's error code. */
+const UNREACHABLE: Readonly<Record<string, string>> = {
+  ECONNREFUSED: "connection refused",
+  ECONNRESET: "the connection was broken off",
+  ENOTFOUND: "the host name is unknown",
+  EAI_AGAIN: "the host name cannot be resolved now",
+  EHOSTUNREACH: "the host cannot be reached",
+  ENETUNREACH: "the network cannot be reached",
+  ETIMEDOUT: "the connection timed out",
+};
+
+/** A failure in lines: code and message, then each detail, then what identifies the call. */
+function asLines(failure: ConnectError): string {
+  const lines = [`${codeName(failure.code)}: ${failure.rawMessage}`];
+  for (const { fieldViolations } of failure.findDetails(BadRequestSchema))
+    for (const { field, description } of fieldViolations) lines.push(`field ${field}: ${description}`);
+  for (const { violations } of failure.findDetails(QuotaFailureSchema))
+    for (const { subject, description } of violations) lines.push(`quota ${subject}: ${description}`);
+  for (const { reason, domain } of failure.findDetails(ErrorInfoSchema))
+    lines.push(`reason: ${reason} (${domain})`);
+  for (const { retryDelay } of failure.findDetails(RetryInfoSchema))
+    if (retryDelay) lines.push(`try again in: ${Number(retryDelay.seconds) + retryDelay.nanos / 1e9} s`);
+  for (const { links } of failure.findDetails(HelpSchema))
+    for (const { description, url } of links) lines.push(`help: ${description} ${url}`);
+  for (const [name, label] of IDENTIFYING) {
+    const value = failure.metadata.get(name);
+    if (value !== null) lines.push(`${label}: ${value}`);
+  }
+  return lines.join("\n  ");
+}
+
+/** Response metadata that helps to find the call in logs. */
+const IDENTIFYING: readonly (readonly [header: string, label: string])[] = [
+  ["x-request-id", "request id"],
+  ["lro-upstream-request-id", "upstream request id"],
+  ["lro-upstream-status", "upstream HTTP status"],
+];
+
+/** A failure as a google.rpc.Status in JSON, as Google's REST APIs write one. */
+function asJson({ code, rawMessage, details }: ConnectError): string {
+  const status = { code, status: codeName(code), message: rawMessage, details: details.map(detailJson) };
+  return JSON.stringify({ error: status }, undefined, 2);
+}
+
+/** A detail as it came over the wire; one of an unknown type, or that cannot be decoded, keeps its type alone. */
+function detailJson(detail: ConnectError["details"][number]): JsonValue {
+  if ("desc" in detail) return { "@type": detail.desc.typeName };
+  const type = { "@type": `type.googleapis.com/${detail.type}` };
+  const schema = registry.getMessage(detail.type);
+  if (!schema) return type;
+  try {
+    const json = toJson(schema, fromBinary(schema, detail.value), { registry });
+    return typeof json === "object" ? { ...type, ...json } : { ...type, value: json };
+  } catch {
+    return type;
+  }
+}

@@ -1,0 +1,73 @@
+import type { Log } from "../observe/log.ts";
+import { EXIT } from "./exit-codes.ts";
+
+/** Something that listens until it is told to stop. */
+export interface Running {
+  /** Ends what is under way in good order; resolves when nothing is left. Bounded in time by itself. */
+  drain(): Promise<void>;
+}
+
+/** What is needed of the process. */
+export interface ProcessEvents {
+  on(event: string, listener: (...args: never[]) => void): unknown;
+  exit(code: number): never;
+}
+
+/** A signal that stops the process, and when it came. */
+type StopSignal = "SIGTERM" | "SIGINT";
+
+/** Exit codes for a stop without draining, as shells count: 128 + the signal's number. */
+const SIGNAL_EXIT: Readonly<Record<StopSignal, number>> = { SIGINT: 130, SIGTERM: 143 };
+
+/**
+ * A repeat within so many ms is one request to stop that reaches us twice: a terminal signals the whole process group,
+ * and `npm start` and the launcher pass on what they get; systemd signals every process of a unit.
+ */
+const SAME_REQUEST_MS = 500;
+
+/** How long a process with an unexpected failure may still drain, ms: what it answers meanwhile may be wrong. */
+const MAX_DRAIN_AFTER_FAILURE_MS = 10_000;
+
+/**
+ * Starts something and keeps it until SIGTERM or SIGINT, then drains it. Returns the exit code: 0, or 1 when the
+ * process was ended by a failure that nothing caught (it is logged). A second signal ends the process at once. Signals
+ * count from the beginning, so one that comes during the start stops what was started.
+ */
+export async function runUntilStopped(
+  start: () => Promise<Running>,
+  log: Log,
+  process: ProcessEvents,
+  monotonic: () => number,
+): Promise<number> {
+  let firstStop: number | undefined;
+  const stop = Promise.withResolvers<number>();
+  const onSignal = (signal: StopSignal): void => {
+    if (firstStop === undefined) {
+      firstStop = monotonic();
+      log.info("draining", { signal });
+      stop.resolve(EXIT.OK);
+    } else if (monotonic() - firstStop > SAME_REQUEST_MS) process.exit(SIGNAL_EXIT[signal]);
+  };
+  process.on("SIGTERM", () => onSignal("SIGTERM"));
+  process.on("SIGINT", () => onSignal("SIGINT"));
+  process.on("uncaughtException", (error: Error) => {
+    log.error("unexpected failure; draining", { error });
+    stop.resolve(EXIT.FAILED);
+    // A stop that is already under way keeps its code, but not its time.
+    void forceEnd(log, process);
+  });
+  const running = await start();
+  const code = await stop.promise;
+  await running.drain();
+  log.info("drained");
+  await log.flush();
+  return code;
+}
+
+/** Ends the process a while after a failure, whatever drain() does. */
+function forceEnd(log: Log, process: ProcessEvents): void {
+  setTimeout(
+    () => void log.flush().then(() => process.exit(EXIT.FAILED)),
+    MAX_DRAIN_AFTER_FAILURE_MS,
+  ).unref();
+}

@@ -1,0 +1,61 @@
+import type { Config } from "../config/config.ts";
+import { type RunningEmulator, startEmulator } from "../emulator/start-emulator.ts";
+import { startGateway } from "../gateway.ts";
+import { systemClock } from "../lib/clock.ts";
+import { createLog, type Log } from "../observe/log.ts";
+import { configure } from "./configure.ts";
+import type { CommandIo } from "./io.ts";
+import { linesToPaste } from "./lines-to-paste.ts";
+import { type ProcessEvents, type Running, runUntilStopped } from "./run-until-stopped.ts";
+import { explainStartFailure } from "./start-failure.ts";
+import { packageVersion } from "./version.ts";
+
+/** Log lines go to stderr, so that stdout holds only what people and scripts wait for. */
+const STDERR = 2;
+
+const EMULATOR_NOTICE = `
+****************************************************************************
+*  EMBEDDED EMULATOR: upstream.endpoint is not set, so every operation     *
+*  you see is made up, and nothing reaches Google Cloud.                   *
+*  For the real API: --upstream-endpoint https://healthcare.googleapis.com *
+****************************************************************************
+
+`;
+
+/** `serve`: runs the gateway until it is told to stop; without an endpoint, on an embedded emulator. */
+export async function serve(
+  options: Readonly<Record<string, unknown>>,
+  io: CommandIo,
+  process: ProcessEvents,
+): Promise<number> {
+  const { config } = configure(options, io);
+  const log = createLog(config.log.level, STDERR);
+  return await runUntilStopped(() => start(config, io, log), log, process, systemClock.monotonic);
+}
+
+async function start(config: Config, io: CommandIo, log: Log): Promise<Running> {
+  const emulator = config.upstream.endpoint === undefined ? await embedEmulator() : undefined;
+  try {
+    const gateway = await startGateway(withUpstream(config, emulator), {
+      clock: systemClock,
+      log,
+      random: Math.random,
+      version: packageVersion(),
+    });
+    if (emulator) io.out(EMULATOR_NOTICE);
+    io.out(`listening on ${gateway.address}\n`);
+    if (emulator) io.out(linesToPaste(gateway.address));
+    return { drain: () => gateway.drain().finally(() => emulator?.close()) };
+  } catch (error) {
+    await emulator?.close();
+    throw explainStartFailure(error, config.listen);
+  }
+}
+
+function embedEmulator(): Promise<RunningEmulator> {
+  return startEmulator({ clock: systemClock, demo: true, listen: "127.0.0.1:0" });
+}
+
+function withUpstream(config: Config, emulator: RunningEmulator | undefined): Config {
+  return emulator ? { ...config, upstream: { ...config.upstream, endpoint: emulator.endpoint } } : config;
+}
