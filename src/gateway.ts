@@ -1,7 +1,7 @@
 import { Operations } from "../gen/google/longrunning/operations_pb.ts";
 import { Health } from "../gen/grpc/health/v1/health_pb.ts";
 import { OperationWatcher } from "../gen/lrogateway/v1/operation_watcher_pb.ts";
-import type { Config } from "./config/config.ts";
+import type { Config, UpstreamConfig } from "./config/config.ts";
 import { ConfigurationRefused } from "./config/problem.ts";
 import { gatewayError } from "./errors/reasons.ts";
 import { registry } from "./lib/any-registry.ts";
@@ -15,6 +15,7 @@ import { createRouter, type Router } from "./rpc/router.ts";
 import { createHealthHandlers } from "./services/health.ts";
 import { HealthState } from "./services/health-state.ts";
 import { reflectionRoutes } from "./services/reflection.ts";
+import type { Bindings } from "./transcode/bindings.ts";
 import { loadBindings } from "./transcode/load-bindings.ts";
 import { openUpstream, type Upstream } from "./upstream/open-upstream.ts";
 import { WaitingEngine } from "./waiting/engine.ts";
@@ -94,22 +95,26 @@ function callsFinished(router: Router, clock: Clock): Promise<void> {
 
 /** Compiles the rules and opens the upstream: all that can be refused before the port is opened. */
 export function openBackend({ upstream: config }: Config, parts: Omit<GatewayParts, "log">): Upstream {
-  const { endpoint } = config;
-  const bindings = loadBindings(config);
-  if (!bindings.ok)
-    throw new ConfigurationRefused(
-      bindings.problems.map(({ source, line, path, selector, reason, allowed }) => ({
-        where: line === undefined ? source : `${source}:${line}`,
-        path: [path, selector].filter(Boolean).join(" of ") || undefined,
-        message: allowed === undefined ? reason : `${reason} (allowed: ${allowed})`,
-      })),
-    );
-  const upstream = openUpstream(
-    { ...config, endpoint: endpoint ?? "" },
-    { ...parts, transcoder: bindings.value },
-  );
+  const { endpoint = "" } = config;
+  const upstream = openUpstream({ ...config, endpoint }, { ...parts, transcoder: compileRules(config) });
   if ("api" in upstream) return upstream;
   throw new ConfigurationRefused(
-    upstream.problems.map(({ path, message }) => ({ where: "upstream", path, message })),
+    upstream.problems.map(({ path, message }) =>
+      // The proxies have no keys of their own; their variables stand for them.
+      path.includes(".") ? { where: "default", path, message } : { where: path, path: undefined, message },
+    ),
+  );
+}
+
+/** Reads and compiles the HTTP rules that the configuration asks for. Throws {@link ConfigurationRefused}. */
+export function compileRules(config: UpstreamConfig): Bindings {
+  const bindings = loadBindings(config);
+  if (bindings.ok) return bindings.value;
+  throw new ConfigurationRefused(
+    bindings.problems.map(({ source, line, path, selector, reason, allowed }) => ({
+      where: line === undefined ? source : `${source}:${line}`,
+      path: [path, selector].filter(Boolean).join(" of ") || undefined,
+      message: allowed === undefined ? reason : `${reason} (allowed: ${allowed})`,
+    })),
   );
 }

@@ -13,7 +13,7 @@ Connect, as JSON over HTTP:
 
 gRPC:
 
-  npx buf curl --http2-prior-knowledge --protocol grpc --schema proto -d '${body}' ${origin}/${method}
+  npx buf curl --http2-prior-knowledge --protocol grpc -d '${body}' ${origin}/${method}
 
 The operator's client:
 

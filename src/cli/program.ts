@@ -73,6 +73,14 @@ function defineServers(define: Define, io: CommandIo, process: ProcessEvents): v
     .option("--listen <HOST:PORT>", "where to listen; port 0 takes a free one", "127.0.0.1:8090")
     .option("--no-demo", "start without the demo dataset");
   addConfigFlags(
+    define(
+      "explain <method> <name>",
+      "print the HTTP request that the gateway would send for a call",
+      async ([method = "", name = ""], options) =>
+        (await import("./explain.ts")).explain(method, name, options, io),
+    ).option("--data <JSON>", "other fields of the request, as JSON"),
+  );
+  addConfigFlags(
     define("check-config", "check the configuration and print what results from it", async (_, options) =>
       (await import("./check-config.ts")).checkConfig(options, io),
     ),

@@ -2,8 +2,10 @@ import { fromBinary, type JsonValue, toJson } from "@bufbuild/protobuf";
 import { Code, ConnectError } from "@connectrpc/connect";
 import {
   BadRequestSchema,
+  DebugInfoSchema,
   ErrorInfoSchema,
   HelpSchema,
+  PreconditionFailureSchema,
   QuotaFailureSchema,
   RetryInfoSchema,
 } from "../../gen/google/rpc/error_details_pb.ts";
@@ -39,6 +41,11 @@ const UNREACHABLE: Readonly<Record<string, string>> = {
   ETIMEDOUT: "the connection timed out",
 };
 
+/** What a ConnectError says, in lines. */
+export function describeRpcFailure(error: unknown): string {
+  return asLines(ConnectError.from(error));
+}
+
 /** A failure in lines: code and message, then each detail, then what identifies the call. */
 function asLines(failure: ConnectError): string {
   const lines = [`${codeName(failure.code)}: ${failure.rawMessage}`];
@@ -46,6 +53,9 @@ function asLines(failure: ConnectError): string {
     for (const { field, description } of fieldViolations) lines.push(`field ${field}: ${description}`);
   for (const { violations } of failure.findDetails(QuotaFailureSchema))
     for (const { subject, description } of violations) lines.push(`quota ${subject}: ${description}`);
+  for (const { violations } of failure.findDetails(PreconditionFailureSchema))
+    for (const { subject, description } of violations) lines.push(`precondition ${subject}: ${description}`);
+  for (const { detail } of failure.findDetails(DebugInfoSchema)) lines.push(`detail: ${detail}`);
   for (const { reason, domain } of failure.findDetails(ErrorInfoSchema))
     lines.push(`reason: ${reason} (${domain})`);
   for (const { retryDelay } of failure.findDetails(RetryInfoSchema))
@@ -61,6 +71,7 @@ function asLines(failure: ConnectError): string {
 
 /** Response metadata that helps to find the call in logs. */
 const IDENTIFYING: readonly (readonly [header: string, label: string])[] = [
+  ["lro-error-layer", "failed in"],
   ["x-request-id", "request id"],
   ["lro-upstream-request-id", "upstream request id"],
   ["lro-upstream-status", "upstream HTTP status"],

@@ -3,7 +3,7 @@ import { type RunningEmulator, startEmulator } from "../emulator/start-emulator.
 import { startGateway } from "../gateway.ts";
 import { systemClock } from "../lib/clock.ts";
 import { createLog, type Log } from "../observe/log.ts";
-import { configure } from "./configure.ts";
+import { configure, type Loaded } from "./configure.ts";
 import type { CommandIo } from "./io.ts";
 import { linesToPaste } from "./lines-to-paste.ts";
 import { type ProcessEvents, type Running, runUntilStopped } from "./run-until-stopped.ts";
@@ -28,12 +28,12 @@ export async function serve(
   io: CommandIo,
   process: ProcessEvents,
 ): Promise<number> {
-  const { config } = configure(options, io);
-  const log = createLog(config.log.level, STDERR);
-  return await runUntilStopped(() => start(config, io, log), log, process, systemClock.monotonic);
+  const loaded = configure(options, io);
+  const log = createLog(loaded.config.log.level, STDERR);
+  return await runUntilStopped(() => start(loaded, io, log), log, process, systemClock.monotonic);
 }
 
-async function start(config: Config, io: CommandIo, log: Log): Promise<Running> {
+async function start({ config, origins }: Loaded, io: CommandIo, log: Log): Promise<Running> {
   const emulator = config.upstream.endpoint === undefined ? await embedEmulator() : undefined;
   try {
     const gateway = await startGateway(withUpstream(config, emulator), {
@@ -48,7 +48,7 @@ async function start(config: Config, io: CommandIo, log: Log): Promise<Running> 
     return { drain: () => gateway.drain().finally(() => emulator?.close()) };
   } catch (error) {
     await emulator?.close();
-    throw explainStartFailure(error, config.listen);
+    throw explainStartFailure(error, config.listen, origins);
   }
 }
 
@@ -56,6 +56,8 @@ function embedEmulator(): Promise<RunningEmulator> {
   return startEmulator({ clock: systemClock, demo: true, listen: "127.0.0.1:0" });
 }
 
+/** The configuration with the embedded emulator as its upstream; no proxy stands between the two. */
 function withUpstream(config: Config, emulator: RunningEmulator | undefined): Config {
-  return emulator ? { ...config, upstream: { ...config.upstream, endpoint: emulator.endpoint } } : config;
+  if (!emulator) return config;
+  return { ...config, upstream: { ...config.upstream, endpoint: emulator.endpoint, proxy: undefined } };
 }

@@ -1,3 +1,4 @@
+import type { Origins } from "../config/load.ts";
 import { ConfigurationRefused, formatProblem, type Problem } from "../config/problem.ts";
 import { CommandError, EXIT } from "./exit-codes.ts";
 import { systemCode } from "./system-code.ts";
@@ -15,12 +16,17 @@ const REASONS: Readonly<Record<string, string>> = {
 };
 
 /** Makes a failure to start one that the user can act on; any other error passes as it is. */
-export function explainStartFailure(error: unknown, listen: string): unknown {
-  if (error instanceof ConfigurationRefused) return refusal(error.problems);
+export function explainStartFailure(error: unknown, listen: string, origins: Origins = new Map()): unknown {
+  if (error instanceof ConfigurationRefused) return refusal(locate(error.problems, origins));
   const reason = REASONS[systemCode(error) ?? ""];
   return reason === undefined
     ? error
     : new CommandError(`cannot listen on ${listen}: ${reason}`, EXIT.CANNOT_START);
+}
+
+/** Says of each problem with a setting where its value comes from. */
+export function locate(problems: readonly Problem[], origins: Origins): Problem[] {
+  return problems.map((problem) => ({ ...problem, where: origins.get(problem.path ?? "") ?? problem.where }));
 }
 
 /** The failure that tells every problem of a configuration. */

@@ -3,7 +3,7 @@
  * (snake_case there), the environment (`LRO_GATEWAY_*`) and the flags. Meanings and defaults: schema.ts.
  */
 export interface Config {
-  /** `host:port` to listen on. Default `127.0.0.1:8080`; port 0 takes a free one. */
+  /** `host:port` or `unix:/path` to listen on. Default `127.0.0.1:8080`; port 0 takes a free one. */
   readonly listen: string;
   /** Allows a non-loopback `listen` although callers are not authenticated. Default false. */
   readonly allowUnauthenticated: boolean;
@@ -78,4 +78,6 @@ export interface WaitingConfig {
   readonly maxWatches: number;
   /** Waits and watches of one caller at one time. */
   readonly maxWatchesPerCaller: number;
+  /** Operations tracked at one time, single ones and those of watched datasets. Default 20,000. */
+  readonly maxOperations?: number;
 }

@@ -11,26 +11,17 @@ export function findContradictions(config: Config, origins: Origins): Problem[] 
   const problems: Problem[] = [];
   const add = (path: string, message: string) =>
     problems.push({ where: origins.get(path) ?? "default", path, message });
-  const host = parseHostPort(config.listen)?.host ?? "";
-  if (!isLoopback(host) && !config.allowUnauthenticated)
+  const tcp = parseHostPort(config.listen);
+  if (tcp && !isLoopback(tcp.host) && !config.allowUnauthenticated)
     add(
       "listen",
       `other machines can reach ${config.listen}, and callers are not authenticated; listen on 127.0.0.1, or set allow_unauthenticated: true if something in front authenticates callers`,
     );
-  const { apiVersion, rules, endpoint, credentials } = config.upstream;
+  const { apiVersion, rules } = config.upstream;
   if (rules === undefined && !HEALTHCARE_VERSIONS.includes(apiVersion))
     add(
       "upstream.api_version",
       `${JSON.stringify(apiVersion)} is not a version of Cloud Healthcare: use ${HEALTHCARE_VERSIONS.join(" or ")}, or give the bindings of another API in upstream.rules`,
     );
-  if (endpoint?.startsWith("http:") && credentials !== "none" && !isLoopback(hostOf(endpoint)))
-    add(
-      "upstream.endpoint",
-      `${endpoint} would carry credentials in clear text; use https, or upstream.credentials: none`,
-    );
   return problems;
-}
-
-function hostOf(endpoint: string): string {
-  return new URL(endpoint).hostname.replace(/^\[|\]$/g, "");
 }

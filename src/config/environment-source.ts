@@ -1,6 +1,6 @@
 import { nearest } from "../lib/nearest.ts";
 import type { Entry, SourceResult } from "./entry.ts";
-import { KEYS, VARIABLE_PREFIX } from "./keys.ts";
+import { KEYS, type Key, VARIABLE_PREFIX } from "./keys.ts";
 import type { Problem } from "./problem.ts";
 
 /** Variables with our prefix that are read elsewhere: the config file's path, and what the operator's client takes. */
@@ -14,18 +14,17 @@ const OTHER_VARIABLES: readonly string[] = ["CONFIG", "ADDRESS", "TOKEN_FILE"].m
  */
 const SERVICE_LINK = /_(?:SERVICE_HOST|SERVICE_PORT(?:_\w+)?|PORT(?:_\d+_(?:TCP|UDP|SCTP)(?:_\w+)?)?)$/;
 
+/** Variables by name. */
+export type Environment = Readonly<Record<string, string | undefined>>;
+
 /**
  * Reads the settings of the environment. An empty variable counts as not set. A variable with our prefix that means
  * nothing is a problem when it looks like one of ours; others are left alone, for the environment is shared.
  */
-export function readEnvironment(env: Readonly<Record<string, string | undefined>>): SourceResult {
+export function readEnvironment(env: Environment): SourceResult {
   const entries: Entry[] = [];
   const problems: Problem[] = [];
-  for (const key of KEYS) {
-    const text = env[key.variable];
-    if (text === undefined || text.trim() === "") continue;
-    entries.push({ key, value: key.setting.fromText(text.trim()), where: key.variable });
-  }
+  for (const key of KEYS) entries.push(...readVariable(env, key, key.variable));
   const known = [...KEYS.map((key) => key.variable), ...OTHER_VARIABLES];
   for (const name of Object.keys(env).sort()) {
     if (!name.startsWith(VARIABLE_PREFIX) || known.includes(name) || SERVICE_LINK.test(name)) continue;
@@ -36,6 +35,19 @@ export function readEnvironment(env: Readonly<Record<string, string | undefined>
       problems.push(unknown(name, `there is no such variable; allowed: ${siblings(name).join(", ")}`));
   }
   return { entries, problems };
+}
+
+/** Reads the variables of Google's own tools that stand for a setting which nothing of ours gives. */
+export function readAmbient(env: Environment): SourceResult {
+  const entries = KEYS.flatMap((key) =>
+    key.setting.ambient === undefined ? [] : readVariable(env, key, key.setting.ambient),
+  );
+  return { entries, problems: [] };
+}
+
+function readVariable(env: Environment, key: Key, where: string): Entry[] {
+  const text = env[where]?.trim() ?? "";
+  return text === "" ? [] : [{ key, value: key.setting.fromText(text), where }];
 }
 
 /** `LRO_GATEWAY_UPSTREAM_` and so on: the beginnings that only a setting of a section can have. */

@@ -5,9 +5,10 @@ import { camelKeys } from "./camel.ts";
 import type { Config } from "./config.ts";
 import { findContradictions } from "./contradictions.ts";
 import type { Entry, SourceResult } from "./entry.ts";
-import { readEnvironment } from "./environment-source.ts";
+import { type Environment, readAmbient, readEnvironment } from "./environment-source.ts";
 import { KEY_BY_PATH } from "./keys.ts";
 import { type Problem, show } from "./problem.ts";
+import { readProxies } from "./proxies.ts";
 import { readSmallFile } from "./read-small-file.ts";
 import { configSchema } from "./schema.ts";
 import { readYaml } from "./yaml-source.ts";
@@ -16,7 +17,7 @@ import { readYaml } from "./yaml-source.ts";
 export interface ConfigSources {
   /** Path of the YAML file; `undefined`: none. */
   readonly file: string | undefined;
-  readonly env: Readonly<Record<string, string | undefined>>;
+  readonly env: Environment;
   /** Values of flags by key path (`upstream.endpoint`), as typed. */
   readonly flags?: Readonly<Record<string, string>>;
 }
@@ -34,8 +35,12 @@ export type Origins = ReadonlyMap<string, string>;
  * one that another source covers, and all problems are told at once. Reads files; starts nothing.
  */
 export function loadConfig({ file, env, flags = {} }: ConfigSources): LoadResult {
-  const sources = [readEnvironment(env), readFlags(flags)];
-  if (file !== undefined) sources.unshift(readFile(file));
+  const sources = [
+    readAmbient(env),
+    ...(file === undefined ? [] : [readFile(file)]),
+    readEnvironment(env),
+    readFlags(flags),
+  ];
   const problems: Problem[] = [];
   const values: Record<string, unknown> = {};
   const origins = new Map<string, string>();
@@ -52,13 +57,13 @@ export function loadConfig({ file, env, flags = {} }: ConfigSources): LoadResult
     problems.push(...found.sort((a, b) => lineOf(a) - lineOf(b)));
   }
   if (problems.length > 0) return { problems };
-  const config = complete(configSchema.parse(values));
+  const config = complete(configSchema.parse(values), env);
   const contradictions = findContradictions(config, origins);
   return contradictions.length > 0 ? { problems: contradictions } : { config, origins };
 }
 
-/** Defaults that depend on other settings. */
-function complete(values: z.output<typeof configSchema>): Config {
+/** Adds the defaults that depend on other settings, and the proxies of the environment. */
+function complete(values: z.output<typeof configSchema>, env: Environment): Config {
   const { upstream } = values;
   return camelKeys({
     ...values,
@@ -66,6 +71,7 @@ function complete(values: z.output<typeof configSchema>): Config {
       ...upstream,
       endpoint: upstream.endpoint,
       rules: upstream.rules,
+      proxy: readProxies(env),
       credentials: upstream.credentials ?? (upstream.endpoint === undefined ? ("none" as const) : "adc"),
     },
     waiting: { ...values.waiting, reads_per_second: values.waiting.reads_per_second },

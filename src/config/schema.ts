@@ -8,6 +8,7 @@ import {
   optionalOneOf,
   optionalOrigin,
   optionalRate,
+  optionalWord,
   origins,
   toggle,
   word,
@@ -20,7 +21,7 @@ import {
 export const configSchema = z.strictObject({
   listen: address({
     default: "127.0.0.1:8080",
-    doc: "Where to listen for all protocols. Port 0 takes a free one. An address that other machines can reach is refused while callers are not authenticated, unless `allow_unauthenticated` is true.",
+    doc: "Where to listen for all protocols: `host:port`, or `unix:/path` for a local socket. Port 0 takes a free one. An address that other machines can reach is refused while callers are not authenticated, unless `allow_unauthenticated` is true.",
   }),
   allow_unauthenticated: toggle({
     default: false,
@@ -42,6 +43,72 @@ export const configSchema = z.strictObject({
     }),
     rules: optionalFile({
       doc: "File with the HTTP rules (`google.api.Service`, `http.rules`) of another API with operations. Without it the rules of Cloud Healthcare that ship with the gateway are used.",
+    }),
+    scope: word({
+      default: "cloud-healthcare",
+      pattern: /^(?:cloud-healthcare|cloud-platform|https:\/\/\S+)$/,
+      allowed: "cloud-healthcare, cloud-platform or the URL of a scope",
+      doc: "OAuth scope of the gateway's own credentials (`adc`): `cloud-healthcare`, the narrowest; `cloud-platform` for other APIs; or the URL of a scope.",
+    }),
+    quota_project: optionalWord({
+      pattern: /^[a-z0-9][a-z0-9.:-]*$/,
+      allowed: "a project id",
+      doc: "Project whose quota and bill the calls count on (`x-goog-user-project`). Default: what the credentials or `GOOGLE_CLOUD_QUOTA_PROJECT` say.",
+    }),
+    universe_domain: word({
+      default: "googleapis.com",
+      pattern: /^[a-z0-9-]+(?:\.[a-z0-9-]+)+$/,
+      allowed: "a domain, for example googleapis.com",
+      ambient: "GOOGLE_CLOUD_UNIVERSE_DOMAIN",
+      doc: "Google Cloud universe of the endpoint; the credentials must belong to the same one.",
+    }),
+    mtls_endpoint: oneOf(["auto", "always", "never"], {
+      default: "auto",
+      ambient: "GOOGLE_API_USE_MTLS_ENDPOINT",
+      doc: "Whether the API's public host is exchanged for its mTLS host (AIP-4114). `auto`: when there is a client certificate.",
+    }),
+    client_certificate: optionalFile({
+      doc: "PEM file with the client certificate (and its chain) for mTLS; needs `upstream.client_key`.",
+    }),
+    client_key: optionalFile({ doc: "PEM file with the key of `upstream.client_certificate`." }),
+    ca: optionalFile({
+      doc: "PEM file with the certificate authorities to trust for the endpoint. Default: those that ship with Node.js.",
+    }),
+    connections: integer({
+      default: 64,
+      min: 1,
+      max: 1024,
+      doc: "Connections to the upstream at most; each carries one request at a time.",
+    }),
+    connect_timeout: duration({
+      default: "5s",
+      min: "100ms",
+      max: "1m",
+      doc: "How long TCP and TLS to the upstream may take.",
+    }),
+    headers_timeout: duration({
+      default: "30s",
+      min: "1s",
+      max: "10m",
+      doc: "How long the upstream may take to begin an answer.",
+    }),
+    body_timeout: duration({
+      default: "10s",
+      min: "1s",
+      max: "10m",
+      doc: "How long the upstream may be silent inside an answer.",
+    }),
+    request_timeout: duration({
+      default: "1m",
+      min: "1s",
+      max: "10m",
+      doc: "How long one request to the upstream may take in all, whatever the caller's deadline.",
+    }),
+    max_response_bytes: integer({
+      default: 33_554_432,
+      min: 65_536,
+      max: 1_073_741_824,
+      doc: "Largest answer of the upstream that is read, in bytes after inflation.",
     }),
   }),
   waiting: section({
@@ -90,6 +157,12 @@ export const configSchema = z.strictObject({
       min: 1,
       max: 10_000_000,
       doc: "Waits and watches of one caller at one time; more are refused with RESOURCE_EXHAUSTED.",
+    }),
+    max_operations: integer({
+      default: 20_000,
+      min: 1,
+      max: 10_000_000,
+      doc: "Operations that are tracked at one time, single ones and those of watched datasets.",
     }),
   }),
   cors: section({

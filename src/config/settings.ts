@@ -23,6 +23,8 @@ export interface Setting {
   readonly toText?: (value: unknown) => string;
   /** The only values there are, if they are few words: a typo is matched with them. */
   readonly words?: readonly string[];
+  /** A variable of Google's own tools that stands for the setting when nothing of ours says anything. */
+  readonly ambient?: string;
   /** A path: relative to the directory of the file that names it, else to the working directory. */
   readonly path?: boolean;
 }
@@ -34,16 +36,17 @@ export const settings = z.registry<Setting>();
 interface About<T> {
   readonly doc: string;
   readonly default: T;
+  readonly ambient?: string;
 }
 
 const asText = (text: string): unknown => text;
 
-/** A TCP address `host:port`. */
+/** Where to listen: a TCP address `host:port`, or `unix:/path`. */
 export function address({ doc, default: value }: About<string>) {
-  const allowed = "host:port, for example 127.0.0.1:8080 or [::1]:8080";
+  const allowed = "host:port, for example 127.0.0.1:8080 or [::1]:8080, or unix:/path";
   return z
     .string()
-    .refine((text) => parseHostPort(text) !== undefined, { error: `is not ${allowed}` })
+    .refine((text) => /^unix:./.test(text) || parseHostPort(text), { error: `is not ${allowed}` })
     .default(value)
     .meta({ description: doc })
     .register(settings, { doc, allowed, placeholder: "HOST:PORT", defaultText: value, fromText: asText });
@@ -52,7 +55,7 @@ export function address({ doc, default: value }: About<string>) {
 /** One of a few words. */
 export function oneOf<const T extends readonly [string, ...string[]]>(
   words: T,
-  { doc, default: value }: About<T[number]>,
+  { doc, default: value, ambient }: About<T[number]>,
 ) {
   return z
     .enum(words)
@@ -65,6 +68,7 @@ export function oneOf<const T extends readonly [string, ...string[]]>(
       words,
       defaultText: value,
       fromText: asText,
+      ...(ambient !== undefined && { ambient }),
     });
 }
 
@@ -179,18 +183,36 @@ export function optionalFile({ doc }: { doc: string }) {
 }
 
 /** A word that must match a pattern. `allowed` completes "is not …". */
-export function word({
-  doc,
-  default: value,
-  pattern,
-  allowed,
-}: About<string> & { readonly pattern: RegExp; readonly allowed: string }) {
+export function word({ doc, default: value, ambient, pattern, allowed }: About<string> & Pattern) {
   return z
     .string()
     .regex(pattern)
     .default(value)
     .meta({ description: doc })
-    .register(settings, { doc, allowed, placeholder: "WORD", defaultText: value, fromText: asText });
+    .register(settings, {
+      doc,
+      allowed,
+      placeholder: "WORD",
+      defaultText: value,
+      fromText: asText,
+      ...(ambient !== undefined && { ambient }),
+    });
+}
+
+/** Like {@link word}, and may be absent. */
+export function optionalWord({ doc, pattern, allowed }: { readonly doc: string } & Pattern) {
+  return z
+    .string()
+    .regex(pattern)
+    .optional()
+    .meta({ description: doc })
+    .register(settings, { doc, allowed, placeholder: "WORD", defaultText: undefined, fromText: asText });
+}
+
+/** The shape of a word and its description. */
+interface Pattern {
+  readonly pattern: RegExp;
+  readonly allowed: string;
 }
 
 /** The origin of a server, without a path; may be absent. */

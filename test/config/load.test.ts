@@ -117,6 +117,35 @@ describe("loadConfig()", () => {
     expect(load({ file }).config.upstream.rules).toBe(rules);
   });
 
+  it("listens on a local socket, which no other machine can reach", () => {
+    expect(load({ flags: { listen: "unix:/run/lro.sock" } }).config.listen).toBe("unix:/run/lro.sock");
+  });
+
+  it("takes what Google's own tools are told, unless ours are told otherwise", () => {
+    const env = { GOOGLE_CLOUD_UNIVERSE_DOMAIN: "apis.example", GOOGLE_API_USE_MTLS_ENDPOINT: "never" };
+    expect(load({ env }).config.upstream).toMatchObject({
+      universeDomain: "apis.example",
+      mtlsEndpoint: "never",
+    });
+    const file = write("ambient.yaml", "upstream: {universe_domain: googleapis.com}");
+    expect(load({ file, env }).config.upstream.universeDomain).toBe("googleapis.com");
+    expect(complaints({ env: { GOOGLE_API_USE_MTLS_ENDPOINT: "alway" } })).toEqual([
+      'GOOGLE_API_USE_MTLS_ENDPOINT: upstream.mtls_endpoint: "alway" is not one of auto, always, never; did you mean always?',
+    ]);
+  });
+
+  it("takes the proxies of the environment, in lower case before upper case", () => {
+    const proxy = (env: Record<string, string>) => load({ env }).config.upstream.proxy;
+    expect(proxy({})).toBeUndefined();
+    expect(proxy({ no_proxy: "localhost" })).toBeUndefined();
+    expect(proxy({ HTTPS_PROXY: "http://upper:1", https_proxy: "http://lower:1", NO_PROXY: "a,b" })).toEqual({
+      httpsProxy: "http://lower:1",
+      httpProxy: undefined,
+      noProxy: "a,b",
+    });
+    expect(proxy({ HTTPS_PROXY: "http://upper:1", https_proxy: "" })).toBeUndefined();
+  });
+
   it("freezes the configuration to the last list", () => {
     const { config } = load({ env: { LRO_GATEWAY_CORS_ALLOWED_ORIGINS: "https://a.example" } });
     expect(Object.isFrozen(config) && Object.isFrozen(config.cors.allowedOrigins)).toBe(true);
@@ -158,13 +187,13 @@ log: { level: [] }
     const flags = { "waiting.heartbeat": "1d", "upstream.endpoint": "ftp://x" };
     expect(complaints({ file, env, flags })).toMatchInlineSnapshot(`
       [
-        "mistakes.yaml:1: listen: 8080 is not host:port, for example 127.0.0.1:8080 or [::1]:8080",
+        "mistakes.yaml:1: listen: 8080 is not host:port, for example 127.0.0.1:8080 or [::1]:8080, or unix:/path",
         "mistakes.yaml:2: there is no key "allow_unauthenticatd" (did you mean allow_unauthenticated?); allowed: listen, allow_unauthenticated, upstream, waiting, cors, log",
-        "mistakes.yaml:4: upstream has no key "endpont" (did you mean endpoint?); allowed: endpoint, api_version, credentials, rules",
+        "mistakes.yaml:4: upstream has no key "endpont" (did you mean endpoint?); allowed: endpoint, api_version, credentials, rules, scope, quota_project, universe_domain, mtls_endpoint, client_certificate, client_key, ca, connections, connect_timeout, headers_timeout, body_timeout, request_timeout, max_response_bytes",
         "mistakes.yaml:5: upstream.endpoint: "https://…@h/v1" holds a user name or password, which would end up in logs; write it like https://healthcare.googleapis.com",
         "mistakes.yaml:6: upstream.credentials: "adcc" is not one of adc, caller, none; did you mean adc?",
         "mistakes.yaml:7: upstream.rules: cannot read nowhere.yaml: there is no such file",
-        "mistakes.yaml:8: waiting: 3 is not a section; allowed in it: max_wait, heartbeat, max_stream_age, reauthorize_interval, reads_per_second, list_threshold, max_watches, max_watches_per_caller",
+        "mistakes.yaml:8: waiting: 3 is not a section; allowed in it: max_wait, heartbeat, max_stream_age, reauthorize_interval, reads_per_second, list_threshold, max_watches, max_watches_per_caller, max_operations",
         "mistakes.yaml:10: cors.allowed_origins: "*" is refused: list each origin, for example https://console.example.com",
         "mistakes.yaml:10: cors.allowed_origins: 3 is not a list of origins, for example [https://console.example.com]",
         "mistakes.yaml:11: there is no key "heartbeat" (did you mean waiting.heartbeat?); allowed: listen, allow_unauthenticated, upstream, waiting, cors, log",
@@ -266,15 +295,6 @@ log: { level: [] }
       expect(load({ flags: { listen } }).config.listen).toBe(listen);
     const flags = { listen: "0.0.0.0:80", allow_unauthenticated: "true" };
     expect(load({ flags }).config.listen).toBe("0.0.0.0:80");
-  });
-
-  it("refuses to carry credentials in clear text to another machine", () => {
-    const endpoint = "http://api.example";
-    expect(complaints({ flags: { "upstream.endpoint": endpoint } })).toEqual([
-      "--upstream-endpoint: upstream.endpoint: http://api.example would carry credentials in clear text; use https, or upstream.credentials: none",
-    ]);
-    load({ flags: { "upstream.endpoint": endpoint, "upstream.credentials": "none" } });
-    load({ flags: { "upstream.endpoint": "http://[::1]:9", "upstream.credentials": "caller" } });
   });
 
   it("refuses a version that no rule knows, and takes it with rules of one's own", () => {
