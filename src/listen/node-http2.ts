@@ -37,7 +37,7 @@ const CALL = Symbol("call");
 /** Where a session keeps the address of its peer: Node's `session.socket` is a proxy, and slow. */
 const PEER = Symbol("peer");
 
-type CarriedStream = ServerHttp2Stream & { [CALL]: Http2Call };
+type CarriedStream = ServerHttp2Stream & { [CALL]: Http2Call | undefined };
 
 /** Made once: Node reads the options of `respond` and keeps nothing of them. */
 const END_STREAM = { endStream: true };
@@ -155,25 +155,30 @@ class Http2Call implements TransportCall {
 }
 
 function onData(this: ServerHttp2Stream, chunk: Buffer): void {
-  (this as CarriedStream)[CALL].receiver?.data(chunk);
+  (this as CarriedStream)[CALL]?.receiver?.data(chunk);
 }
 
 function onEnd(this: ServerHttp2Stream): void {
-  // Node reports an end also to a request that was cut; half a request must never run.
-  if (this.aborted) return;
   const call = (this as CarriedStream)[CALL];
+  // Node reports an end also to a request that was cut; half a request must never run.
+  if (call === undefined || this.aborted) return;
   call.requestComplete = true;
   call.receiver?.complete();
 }
 
 function onClose(this: ServerHttp2Stream): void {
-  (this as CarriedStream)[CALL].receiver?.closed(this.rstCode === 0 && this.writableFinished);
+  const call = (this as CarriedStream)[CALL];
+  // Node's handle of a closed stream, and with it the stream, lives until the next full collection; without this
+  // the call would be copied to the old generation with it, and that is a tenth of the CPU of a call.
+  (this as CarriedStream)[CALL] = undefined;
+  call?.receiver?.closed(this.rstCode === 0 && this.writableFinished);
 }
 
 function onWantTrailers(this: ServerHttp2Stream): void {
-  this.sendTrailers(mutable((this as CarriedStream)[CALL].trailers));
+  const call = (this as CarriedStream)[CALL];
+  this.sendTrailers(mutable(call?.trailers ?? {}));
   // Node sends them in the next turn, and only while the stream is not closed.
-  if (!(this as CarriedStream)[CALL].requestComplete) setImmediate(stopRequest, this);
+  if (!call?.requestComplete) setImmediate(stopRequest, this);
 }
 
 function onFinish(this: ServerHttp2Stream): void {
@@ -182,8 +187,7 @@ function onFinish(this: ServerHttp2Stream): void {
 }
 
 function stopRequest(stream: ServerHttp2Stream): void {
-  const call = (stream as CarriedStream)[CALL];
-  if (!call.requestComplete && !stream.destroyed) stream.close(RESET_CODES.NO_ERROR);
+  if ((stream as CarriedStream)[CALL]?.requestComplete === false) stream.close(RESET_CODES.NO_ERROR);
 }
 
 /** `host:port` of a socket's peer, `unix` for a local socket. */

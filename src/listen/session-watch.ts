@@ -5,9 +5,8 @@ import type { ListenerLimits } from "./limits.ts";
 /** What is known of one session. */
 interface Watched {
   readonly session: ServerHttp2Session;
-  /** Streams opened, ever: whether something happened since the last look. */
-  streams: number;
-  seenStreams: number;
+  /** The newest stream at the last look: whether a call has come since. A listener would cost every call. */
+  lastStreamId: number | undefined;
   lastSign: number;
   pingSentAt: number | undefined;
 }
@@ -43,13 +42,11 @@ export class SessionWatch {
   add(session: ServerHttp2Session): void {
     const watched: Watched = {
       session,
-      streams: 0,
-      seenStreams: 0,
+      lastStreamId: undefined,
       lastSign: this.#clock.monotonic(),
       pingSentAt: undefined,
     };
     this.#watched.add(watched);
-    session.on("stream", () => watched.streams++);
     session.on("close", () => this.#watched.delete(watched));
     this.#timer ??= this.#clock.setTimer(LOOK_EVERY_MS, () => this.#look());
   }
@@ -67,8 +64,9 @@ export class SessionWatch {
       if (now - watched.pingSentAt >= this.#limits.pingAnswerMs) session.destroy();
       return;
     }
-    if (watched.streams !== watched.seenStreams) {
-      watched.seenStreams = watched.streams;
+    const { lastProcStreamID } = session.state;
+    if (lastProcStreamID !== watched.lastStreamId) {
+      watched.lastStreamId = lastProcStreamID;
       watched.lastSign = now;
       return;
     }

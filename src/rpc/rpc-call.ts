@@ -80,10 +80,13 @@ export abstract class RpcCall implements FinishedCall, Answering, Receiver, Expi
   protected phase: "reading" | "running" | "answered" = "reading";
   readonly #query: Query | undefined;
   readonly #refusal: ConnectError | undefined;
-  readonly #body = new RequestBody();
+  /** The usual body is one piece; only more than one are collected. */
+  #body: Buffer | RequestBody | undefined;
   /** The two things that a handler waits for: the whole request, and admission. */
   #arrived = false;
   #admitted = true;
+  /** The answer was decided before the wheel came by last: what is left of it has not left since. */
+  #leaving = false;
   #listeners: ((why: ConnectError) => void)[] | undefined;
   #abort: AbortController | undefined;
   #requestId: string | undefined;
@@ -185,13 +188,16 @@ export abstract class RpcCall implements FinishedCall, Answering, Receiver, Expi
   data(chunk: Buffer): void {
     if (this.phase !== "reading") return;
     const limit = this.path.limits.requestMessageBytes;
-    const first = this.#body.length === 0;
-    this.#body.add(chunk);
-    if (
-      this.#body.length > this.#bodyLimit() ||
-      (first && this.wire.protocol.enveloped && claimsTooMuch(chunk, limit))
-    )
-      this.fail(tooLarge(limit));
+    const before = this.#body;
+    if (before === undefined) {
+      this.#body = chunk;
+      if (this.wire.protocol.enveloped && claimsTooMuch(chunk, limit)) this.fail(tooLarge(limit));
+    } else {
+      const body = before instanceof RequestBody ? before : new RequestBody(before);
+      body.add(chunk);
+      this.#body = body;
+    }
+    if (this.#body.length > this.#bodyLimit()) this.fail(tooLarge(limit));
   }
 
   complete(): void {
@@ -210,11 +216,20 @@ export abstract class RpcCall implements FinishedCall, Answering, Receiver, Expi
     this.path.wheel.forget(this);
   }
 
+  /**
+   * A call is set into the wheel once, for whatever may come first, and stays there: that is cheaper than to move it
+   * at every step. What it is due for is found out here.
+   */
   expire(now: number): void {
-    if (this.phase === "answered") this.carrier.reset("CANCEL");
-    else if (now >= this.deadline) this.end(deadlineExceeded());
-    else if (this.phase === "reading") this.end(arrivedTooLate(this.path.limits.requestArrivalMs));
-    else this.stalled();
+    const { wheel, limits } = this.path;
+    if (this.phase === "answered") {
+      if (this.#leaving) this.carrier.reset("CANCEL");
+      this.#leaving = true;
+      wheel.set(this, now + limits.answerStallMs);
+    } else if (now >= this.deadline) this.end(deadlineExceeded());
+    else if (this.phase === "reading" && now >= this.openedAt + limits.requestArrivalMs)
+      this.end(arrivedTooLate(limits.requestArrivalMs));
+    else this.stillRunning(now);
   }
 
   /** Ends the call from outside its handler: answers with `why`, and tells whoever works for the call to stop. */
@@ -246,14 +261,15 @@ export abstract class RpcCall implements FinishedCall, Answering, Receiver, Expi
   }
 
   /** The wheel found the call due while its handler runs and has time left. */
-  protected stalled(): void {}
+  protected stillRunning(_now: number): void {
+    this.path.wheel.set(this, this.deadline);
+  }
 
   /** The end of the answer is decided: from now on only the carrier has work with this call. */
   protected decided(error: ConnectError | undefined): void {
     const { path } = this;
     this.phase = "answered";
     path.openCalls--;
-    path.wheel.set(this, path.clock.monotonic() + path.limits.answerStallMs);
     path.stages.finished?.(this, error);
   }
 
@@ -278,15 +294,16 @@ export abstract class RpcCall implements FinishedCall, Answering, Receiver, Expi
   #run(): void {
     const { path, wire, method } = this;
     this.phase = "running";
-    path.wheel.set(this, this.deadline);
     let request: Message;
     try {
       const bytes = wire.protocol.readMessage(
-        this.#query?.message ?? this.#body.bytes(),
+        this.#query?.message ?? bytesOf(this.#body),
         this.compression,
         path.limits.requestMessageBytes,
       );
       this.requestBytes = bytes.byteLength;
+      // A stream lives long, and its request may keep a whole read buffer alive.
+      this.#body = undefined;
       request = this.codec.decode(method.input, bytes);
     } catch (error) {
       this.fail(error);
@@ -305,6 +322,12 @@ export abstract class RpcCall implements FinishedCall, Answering, Receiver, Expi
 
 /** A request id that may go into logs and error details as it is. */
 const REQUEST_ID = /^[A-Za-z0-9-]{1,128}$/;
+
+function bytesOf(body: Buffer | RequestBody | undefined): Buffer {
+  return body instanceof RequestBody ? body.bytes() : (body ?? NOTHING);
+}
+
+const NOTHING = Buffer.alloc(0);
 
 function deadlineExceeded(): ConnectError {
   return gatewayError("DEADLINE_PASSED", "the deadline of the call has passed");

@@ -22,6 +22,8 @@ export class ServerStreamCall extends RpcCall {
   #begun = false;
   /** A write that the carrier has not finished, or a compression under way. */
   #busy = false;
+  /** When the write under way must have left, on {@link Clock.monotonic}. */
+  #stallsAt = Number.POSITIVE_INFINITY;
 
   constructor(
     path: Path,
@@ -39,7 +41,7 @@ export class ServerStreamCall extends RpcCall {
   override drained(): void {
     if (this.phase === "answered") return;
     this.#busy = false;
-    this.path.wheel.set(this, this.deadline);
+    this.#stallsAt = Number.POSITIVE_INFINITY;
     this.#pump();
   }
 
@@ -59,9 +61,11 @@ export class ServerStreamCall extends RpcCall {
     else super.sendError(error);
   }
 
-  protected override stalled(): void {
-    this.end(gatewayError("DEADLINE_PASSED", "the caller does not read its stream"));
-    this.carrier.reset("CANCEL");
+  protected override stillRunning(now: number): void {
+    if (now >= this.#stallsAt) {
+      this.end(gatewayError("DEADLINE_PASSED", "the caller does not read its stream"));
+      this.carrier.reset("CANCEL");
+    } else this.path.wheel.set(this, Math.min(this.deadline, this.#stallsAt));
   }
 
   protected override decided(error: ConnectError | undefined): void {
@@ -116,12 +120,19 @@ export class ServerStreamCall extends RpcCall {
   /** `later`: the pump has gone away meanwhile, and is called again. */
   #write(frames: Uint8Array[], later: boolean): void {
     if (this.phase === "answered") return;
-    const { path, carrier } = this;
+    const { carrier } = this;
     this.#begin();
     this.#busy = !carrier.write(frames.length === 1 && frames[0] ? frames[0] : Buffer.concat(frames));
-    if (this.#busy)
-      path.wheel.set(this, Math.min(this.deadline, path.clock.monotonic() + path.limits.answerStallMs));
+    if (this.#busy) this.#watchWrite();
     else if (later) this.#pump();
+  }
+
+  /** The wheel is asked for a look at the write; moving its entry for every message would cost more. */
+  #watchWrite(): void {
+    const { path } = this;
+    this.#stallsAt = path.clock.monotonic() + path.limits.answerStallMs;
+    if (!this.next || this.due > this.#stallsAt)
+      path.wheel.set(this, Math.min(this.deadline, this.#stallsAt));
   }
 
   #begin(): void {
