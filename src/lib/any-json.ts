@@ -71,6 +71,8 @@ export function readAny(json: JsonValue, document: JsonDocument, depth = 1): Rea
 }
 
 /**
+ * `depth` is 0 outside of an Any.
+ *
  * Reads a message and keeps what its descriptor cannot hold (see {@link setUnknownFields}). Unlike `fromJson` it never
  * throws, and no field is lost because of another one.
  */
@@ -149,7 +151,7 @@ function readField(
   }
   const values = field.fieldKind === "list" ? value : [value];
   if (!Array.isArray(values)) return false;
-  const items = values.map((item) => read(item, depth + (field.fieldKind === "list" ? 2 : 1)));
+  const items = values.map((item) => read(item, deeper(depth, field.fieldKind === "list" ? 2 : 1)));
   if (!items.every((item) => item !== undefined)) return false;
   if (field.fieldKind === "list") {
     const list = reflect(desc, message).get(field);
@@ -170,9 +172,14 @@ function messageReader(
   document: JsonDocument,
   depth: number,
 ): ((json: JsonValue, depth: number) => Reading | undefined) | undefined {
-  if (desc.typeName === AnySchema.typeName) return (json, at) => readAny(json, document, at);
+  if (desc.typeName === AnySchema.typeName) return (json, at) => readAny(json, document, Math.max(at, 1));
   if (hasCustomJsonRepresentation(desc) || depth > ANY_MAX_DEPTH) return undefined;
   return (json, at) => (isObject(json) ? readMessage(desc, json, document, at) : undefined);
+}
+
+/** Depth counts inside an Any only; outside it is 0. */
+function deeper(depth: number, levels: number): number {
+  return depth === 0 ? 0 : depth + levels;
 }
 
 function tryFromJson(desc: DescMessage, json: JsonValue): Message | undefined {

@@ -1,15 +1,24 @@
-import { create, type DescMessage, type JsonValue, type MessageShape, toBinary } from "@bufbuild/protobuf";
+import { type DescMessage, fromBinary, type MessageShape } from "@bufbuild/protobuf";
 import {
   type ListOperationsResponse,
   ListOperationsResponseSchema,
   type Operation,
   OperationSchema,
 } from "../../gen/google/longrunning/operations_pb.ts";
-import { UpstreamFailure } from "../errors/from-failure.ts";
-import { type Reading, readAny, readMessage } from "../lib/any-json.ts";
 import type { Encoded } from "../lib/encoded.ts";
-import { isObject, type JsonDocument, type JsonObject, readJson, setOwn } from "../lib/json-document.ts";
+import { JsonTranscoder, type Transcoded } from "./json-transcoder.ts";
 import { LIST_MAX_BYTES, ListTooLarge } from "./list-limit.ts";
+import { type MessagePlan, planOf } from "./message-plan.ts";
+import { decodePlainList, decodePlainOperation } from "./plain-operation.ts";
+
+const OPERATION = planned(OperationSchema);
+const LIST = planned(ListOperationsResponseSchema);
+
+/** An object must have one of these to be an operation at all. */
+const NAME_OR_DONE = bitOf(OPERATION, "name") | bitOf(OPERATION, "done");
+
+/** One for the process: it works synchronously and keeps nothing of an answer. */
+const transcoder = new JsonTranscoder();
 
 /**
  * Decodes the body of a 200 answer that should be an Operation.
@@ -18,14 +27,10 @@ import { LIST_MAX_BYTES, ListTooLarge } from "./list-limit.ts";
  * name nor `done`. Never because of a type or a field.
  */
 export function decodeOperation(body: Uint8Array): Encoded<Operation> {
-  const document = parse(body);
-  const reading = readOperation(rootObject(document), document);
-  if (reading.message.name === "" && !reading.message.done) throw malformed("its body is not an operation");
-  return encoded(OperationSchema, reading);
+  const transcoded = transcoder.transcode(OPERATION, body);
+  if (!transcoded || (transcoded.set & NAME_OR_DONE) === 0) return decodePlainOperation(body);
+  return new TranscodedAnswer(OperationSchema, body, transcoded, decodePlainOperation);
 }
-
-/** No JSON grows more than this on its way to protobuf: a wrapped scalar brings a type URL of 42 bytes along. */
-const GROWTH_MAX = 64;
 
 /**
  * Decodes the body of a 200 answer that should be a page of operations.
@@ -34,85 +39,86 @@ const GROWTH_MAX = 64;
  * @throws ListTooLarge when the page is larger than clients accept.
  */
 export function decodeListOperations(body: Uint8Array): Encoded<ListOperationsResponse> {
-  const document = parse(body);
-  const { operations, ...others } = rootObject(document);
-  if (operations !== undefined && operations !== null && !Array.isArray(operations))
-    throw malformed("`operations` is not an array");
-  const { message, json } = readMessage(ListOperationsResponseSchema, others, document, 0);
-  const items = (operations ?? []).map((item) => readListItem(item, document));
-  message.operations = items.map((item) => item.message);
-  const view = operations ? { operations: items.map((item) => item.json), ...json } : json;
-  const answer = encoded(ListOperationsResponseSchema, { message, json: view });
-  if (body.length > LIST_MAX_BYTES / GROWTH_MAX && answer.toBinary().length > LIST_MAX_BYTES)
-    throw new ListTooLarge(answer.toBinary().length, items.length);
-  return answer;
+  const transcoded = transcoder.transcode(LIST, body);
+  const page = transcoded
+    ? new TranscodedAnswer(ListOperationsResponseSchema, body, transcoded, decodePlainList)
+    : decodePlainList(body);
+  // A page whose JSON is small cannot be large in protobuf, and need not be written to know it.
+  if (!transcoded && body.length <= LIST_MAX_BYTES / GROWTH_MAX) return page;
+  const { length } = page.toBinary();
+  if (length > LIST_MAX_BYTES) throw new ListTooLarge(length, page.toMessage().operations.length);
+  return page;
 }
 
-/** One bad entry must not cost the page: what is no object stands as the metadata of a nameless operation. */
-function readListItem(item: JsonValue, document: JsonDocument): Reading<Operation> {
-  if (isObject(item)) return readOperation(item, document);
-  const { message, json } = readAny(item, document);
-  return { message: create(OperationSchema, { metadata: message }), json: { metadata: json } };
-}
+/** No JSON grows more than this on its way to protobuf: a wrapped scalar brings a type URL of 42 bytes along. */
+const GROWTH_MAX = 64;
 
-function readOperation(json: JsonObject, document: JsonDocument): Reading<Operation, JsonObject> {
-  const { error, ...others } = json;
-  if (error === undefined || error === null) return readMessage(OperationSchema, json, document, 0);
-  // An operation has one result, and the first one read counts: where both are sent, that is to be the error.
-  const errorFirst: JsonObject = { error: isObject(error) ? error : { code: UNKNOWN, details: [error] } };
-  for (const [key, value] of Object.entries(others)) setOwn(errorFirst, key, value);
-  const reading = readMessage(OperationSchema, errorFirst, document, 0);
-  const { result } = reading.message;
-  const view = reading.json["error"];
-  // A code that is no number must not leave a failed operation with code 0, which means success.
-  if (result.case === "error" && isObject(view) && hasMember(error, "code") && !Object.hasOwn(view, "code")) {
-    result.value.code = UNKNOWN;
-    view["code"] = UNKNOWN;
+const WRAPPER_HEADS = [
+  Buffer.from('{"@type":"type.googleapis.com/google.protobuf.Value","value":'),
+  Buffer.from('{"@type":"type.googleapis.com/google.protobuf.Struct","value":'),
+];
+const WRAPPER_TAIL = Buffer.from("}");
+
+/** An answer whose protobuf bytes came straight from its JSON, and whose JSON is the upstream's own where it may be. */
+class TranscodedAnswer<Desc extends DescMessage> implements Encoded<MessageShape<Desc>> {
+  readonly encoded = true;
+  readonly schema: Desc;
+  private readonly body: Uint8Array;
+  private readonly transcoded: Transcoded;
+  private readonly plain: (body: Uint8Array) => Encoded<MessageShape<Desc>>;
+  private json: Uint8Array | undefined;
+  private message: MessageShape<Desc> | undefined;
+
+  constructor(
+    schema: Desc,
+    body: Uint8Array,
+    transcoded: Transcoded,
+    plain: (body: Uint8Array) => Encoded<MessageShape<Desc>>,
+  ) {
+    this.schema = schema;
+    this.body = body;
+    this.transcoded = transcoded;
+    this.plain = plain;
   }
-  return reading;
-}
 
-/** google.rpc.Code.UNKNOWN. */
-const UNKNOWN = 2;
+  toBinary(): Uint8Array {
+    return this.transcoded.binary;
+  }
 
-function hasMember(json: JsonValue, name: string): boolean {
-  return isObject(json) && json[name] !== undefined && json[name] !== null;
-}
+  toJson(): Uint8Array {
+    this.json ??= this.transcoded.canonical
+      ? wrapped(this.body, this.transcoded.wraps)
+      : this.plain(this.body).toJson();
+    return this.json;
+  }
 
-function rootObject(document: JsonDocument): JsonObject {
-  if (!isObject(document.root)) throw malformed("its body is not a JSON object");
-  return document.root;
-}
-
-function parse(body: Uint8Array): JsonDocument {
-  try {
-    return readJson(new TextDecoder().decode(body));
-  } catch (cause) {
-    throw malformed("its body is not JSON", cause);
+  toMessage(): MessageShape<Desc> {
+    this.message ??= fromBinary(this.schema, this.transcoded.binary);
+    return this.message;
   }
 }
 
-function malformed(what: string, cause?: unknown): UpstreamFailure {
-  return new UpstreamFailure("malformed", what, { cause });
+/** The JSON of a body with the wrappers of its Anys put around them. */
+function wrapped(body: Uint8Array, wraps: readonly number[]): Uint8Array {
+  if (wraps.length === 0) return body;
+  const parts: Uint8Array[] = [];
+  let at = 0;
+  for (let i = 0; i < wraps.length; i += 3) {
+    const [start = 0, end = 0, wrapper = 0] = wraps.slice(i, i + 3);
+    const head = WRAPPER_HEADS[wrapper];
+    if (head) parts.push(body.subarray(at, start), head, body.subarray(start, end), WRAPPER_TAIL);
+    at = end;
+  }
+  parts.push(body.subarray(at));
+  return Buffer.concat(parts);
 }
 
-function encoded<Desc extends DescMessage>(
-  schema: Desc,
-  reading: Reading<MessageShape<Desc>>,
-): Encoded<MessageShape<Desc>> {
-  let binary: Uint8Array | undefined;
-  let json: Uint8Array | undefined;
-  return {
-    encoded: true,
-    schema,
-    toBinary: () => {
-      binary ??= toBinary(schema, reading.message);
-      return binary;
-    },
-    toJson: () => {
-      json ??= new TextEncoder().encode(JSON.stringify(reading.json));
-      return json;
-    },
-    toMessage: () => reading.message,
-  };
+function planned(desc: DescMessage): MessagePlan {
+  const plan = planOf(desc);
+  if (!plan) throw new Error(`${desc.typeName} has no plan`);
+  return plan;
+}
+
+function bitOf(plan: MessagePlan, name: string): number {
+  return plan.byName.get(name)?.bit ?? 0;
 }

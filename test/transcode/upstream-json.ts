@@ -189,8 +189,9 @@ export function viewOf(desc: DescMessage, message: Message, registry: Registry):
   }
   for (const { no, data } of message.$unknown ?? []) {
     if (no !== 2000) throw new Error(`unexpected field ${no}`);
-    const length = data.length > 128 ? (data.length > 16_386 ? 3 : 2) : 1;
-    view["unknownFields"] = toJson(StructSchema, fromBinary(StructSchema, data.subarray(length)));
+    // Kept with its length before it, a varint.
+    const content = data.findIndex((byte) => byte < 0x80) + 1;
+    view["unknownFields"] = toJson(StructSchema, fromBinary(StructSchema, data.subarray(content)));
   }
   return view;
 }
@@ -279,6 +280,15 @@ export function sameJson(a: JsonValue | undefined, b: JsonValue | undefined): bo
       Object.entries(a).every(([key, value]) => Object.hasOwn(b, key) && sameJson(value, own(b, key)))
     );
   return a === b;
+}
+
+/** The same text for the same JSON whatever the order of members; -0 is not 0. */
+export function sorted(json: unknown): string {
+  if (Array.isArray(json)) return `[${json.map(sorted).join(",")}]`;
+  if (typeof json !== "object" || json === null)
+    return Object.is(json, -0) ? "-0" : (JSON.stringify(json) ?? "nothing");
+  const members = Object.entries(json).map(([key, value]) => `${JSON.stringify(key)}:${sorted(value)}`);
+  return `{${members.sort().join(",")}}`;
 }
 
 function own(json: JsonObject, key: string): JsonValue | undefined {
