@@ -9,12 +9,13 @@ export interface Running {
 
 /** What is needed of the process. */
 export interface ProcessEvents {
-  on(event: string, listener: (...args: never[]) => void): unknown;
+  on(event: StopSignal, listener: () => void): unknown;
+  on(event: "uncaughtException", listener: (error: Error) => void): unknown;
   exit(code: number): never;
 }
 
 /** A signal that stops the process, and when it came. */
-type StopSignal = "SIGTERM" | "SIGINT";
+export type StopSignal = "SIGTERM" | "SIGINT";
 
 /** Exit codes for a stop without draining, as shells count: 128 + the signal's number. */
 const SIGNAL_EXIT: Readonly<Record<StopSignal, number>> = { SIGINT: 130, SIGTERM: 143 };
@@ -50,7 +51,7 @@ export async function runUntilStopped(
   };
   process.on("SIGTERM", () => onSignal("SIGTERM"));
   process.on("SIGINT", () => onSignal("SIGINT"));
-  process.on("uncaughtException", (error: Error) => {
+  process.on("uncaughtException", (error) => {
     log.error("unexpected failure; draining", { error });
     stop.resolve(EXIT.FAILED);
     // A stop that is already under way keeps its code, but not its time.

@@ -1,0 +1,42 @@
+import { CommandError } from "../../src/cli/exit-codes.ts";
+import type { CommandIo } from "../../src/cli/io.ts";
+import { runProgram } from "../../src/cli/program.ts";
+
+/** A command run inside this process: what it wrote and its exit code. */
+export interface ProgramRun {
+  readonly code: number;
+  readonly stdout: string;
+  readonly stderr: string;
+}
+
+/** Runs a command as main.ts does, without a process of its own; for commands that do not listen. */
+export async function runInside(
+  args: readonly string[],
+  env: Readonly<Record<string, string>> = {},
+): Promise<ProgramRun> {
+  let stdout = "";
+  let stderr = "";
+  const io: CommandIo = {
+    env,
+    out: (text) => {
+      stdout += text;
+    },
+    err: (text) => {
+      stderr += text;
+    },
+    columns: undefined,
+  };
+  const noProcess = {
+    on: () => undefined,
+    exit: (): never => {
+      throw new Error("exit");
+    },
+  };
+  try {
+    const code = await runProgram(args, io, noProcess);
+    return { code, stdout, stderr };
+  } catch (error) {
+    if (!(error instanceof CommandError)) throw error;
+    return { code: error.exitCode, stdout, stderr: `${stderr}${error.prefix}${error.message}\n` };
+  }
+}
