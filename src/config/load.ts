@@ -56,10 +56,10 @@ export function loadConfig({ file, env, flags = {} }: ConfigSources): LoadResult
     }
     problems.push(...found.sort((a, b) => lineOf(a) - lineOf(b)));
   }
-  if (problems.length > 0) return { problems };
   const config = complete(configSchema.parse(values), env);
-  const contradictions = findContradictions(config, origins);
-  return contradictions.length > 0 ? { problems: contradictions } : { config, origins };
+  const broken = new Set(problems.map(({ path }) => path));
+  problems.push(...findContradictions(config, origins, broken));
+  return problems.length > 0 ? { problems } : { config, origins };
 }
 
 /** Adds the defaults that depend on other settings, and the proxies of the environment. */

@@ -1,0 +1,212 @@
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { createServer } from "node:net";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { loadConfig } from "../../src/config/load.ts";
+import { type RunningEmulator, startEmulator } from "../../src/emulator/start-emulator.ts";
+import { type RunningGateway, startGateway } from "../../src/gateway.ts";
+import { systemClock } from "../../src/lib/clock.ts";
+import { createLog } from "../../src/observe/log.ts";
+import { runInside } from "../support/run-program.ts";
+
+const DATASET = "projects/p/locations/l/datasets/d";
+
+let directory: string;
+let emulator: RunningEmulator;
+let gateway: RunningGateway;
+const RUNNING = `${DATASET}/operations/running`;
+const FAILED = `${DATASET}/operations/failed`;
+const DONE = `${DATASET}/operations/done`;
+
+beforeAll(async () => {
+  directory = mkdtempSync(join(tmpdir(), "lro-client-"));
+  emulator = await startEmulator({ clock: systemClock, listen: "127.0.0.1:0" });
+  const base = { dataset: DATASET, kind: "fhirStores.import", ageMs: 60_000 };
+  emulator.emulator.createOperation({ ...base, id: "running", durationMs: null });
+  emulator.emulator.createOperation({ ...base, id: "done", durationMs: 1000, ageMs: 50_000 });
+  const outcome = { type: "error", code: 8, message: "Quota exceeded." } as const;
+  emulator.emulator.createOperation({ ...base, id: "failed", durationMs: 1000, ageMs: 40_000, outcome });
+  const flags = {
+    listen: "127.0.0.1:0",
+    "upstream.endpoint": emulator.endpoint,
+    "upstream.credentials": "none",
+  };
+  const loaded = loadConfig({ file: undefined, env: {}, flags });
+  if ("problems" in loaded) throw new Error("the test's own configuration is wrong");
+  gateway = await startGateway(loaded.config, {
+    clock: systemClock,
+    log: createLog("silent", 2),
+    random: Math.random,
+    version: "0",
+  });
+});
+afterAll(async () => {
+  await gateway.drain();
+  await emulator.close();
+  rmSync(directory, { recursive: true });
+});
+
+/** Runs a client command on the test's gateway. */
+function client(...args: string[]) {
+  return runInside([...args, "--address", gateway.address]);
+}
+
+describe.each(["grpc", "grpc-web", "connect"])("the operator's client over %s", (protocol) => {
+  it("lists operations in a table whose names can be pasted", async () => {
+    const { code, stdout, stderr } = await client("list", DATASET, "--protocol", protocol);
+    expect([code, stderr]).toEqual([0, ""]);
+    const rows = stdout.trimEnd().split("\n");
+    expect(rows[0]).toMatch(/^NAME +STATE +PROGRESS +CREATED +METHOD$/);
+    const states = Object.fromEntries(rows.slice(1).map((row) => row.split(/ {2,}/).slice(0, 2)));
+    expect(states).toMatchObject({ [FAILED]: "FAILED", [DONE]: "SUCCEEDED" });
+    const pasted = await client("get", rows[1]?.split(" ")[0] ?? "", "--protocol", protocol);
+    expect(pasted.code).toBe(0);
+  });
+
+  it("shows an operation that failed, and exits 0 since the call did not", async () => {
+    const { code, stdout } = await client("get", FAILED, "--protocol", protocol);
+    expect(code).toBe(0);
+    expect(stdout).toMatch(/^STATE +FAILED$/m);
+    expect(stdout).toMatch(/^ERROR +RESOURCE_EXHAUSTED: Quota exceeded\.$/m);
+    expect(stdout).toMatch(/^METHOD +FhirStoreService\.ImportResources$/m);
+  });
+
+  it("shows what the gateway says of a name with a typo", async () => {
+    const { code, stdout, stderr } = await client(
+      "get",
+      DONE.replace("projects", "projcts"),
+      "--protocol",
+      protocol,
+    );
+    expect([code, stdout]).toEqual([1, ""]);
+    expect(
+      stderr,
+    ).toBe(`lro-gateway: INVALID_ARGUMENT: name "${DONE.replace("projects", "projcts")}" has "projcts" where "projects" belongs (segment 1); expected projects/*/locations/*/datasets/*/operations/*
+  field name: name has "projcts" where "projects" belongs (segment 1); expected projects/*/locations/*/datasets/*/operations/*
+  reason: NAME_INVALID (lro-gateway)
+  failed in: gateway
+`);
+  });
+});
+
+describe("list", () => {
+  it("prints a ListOperationsResponse as JSON, page after page", async () => {
+    for (let n = 0; n < 150; n++)
+      emulator.emulator.createOperation({
+        dataset: `${DATASET}-many`,
+        id: `n${n}`,
+        kind: "fhirStores.export",
+      });
+    const all = await client("list", `${DATASET}-many`, "--output", "json");
+    const { operations } = JSON.parse(all.stdout) as { operations: { name: string; metadata: object }[] };
+    expect(new Set(operations.map(({ name }) => name)).size).toBe(150);
+    expect(operations[0]?.metadata).toHaveProperty("@type", expect.stringContaining("OperationMetadata"));
+    const some = await client("list", `${DATASET}-many`, "--limit", "120");
+    expect(some.stdout.trimEnd().split("\n")).toHaveLength(121);
+    expect(some.stderr).toBe("There are more than these 120; ask for them with --limit.\n");
+  });
+
+  it("hands the filter on, and says when nothing is there", async () => {
+    const done = await client("list", DATASET, "--filter", "done = true", "--output", "json");
+    const { operations } = JSON.parse(done.stdout) as { operations: { name: string }[] };
+    expect(operations.map(({ name }) => name)).toEqual([FAILED, DONE]);
+    const none = await client("list", DATASET, "--filter", 'metadata.apiMethodName = "none"');
+    expect([none.code, none.stdout, none.stderr]).toEqual([0, "", "There are no operations here.\n"]);
+  });
+});
+
+describe("get", () => {
+  it("prints ProtoJSON, with the types of metadata and response resolved", async () => {
+    const { stdout } = await client("get", DONE, "--output", "json");
+    expect(JSON.parse(stdout)).toMatchObject({
+      name: DONE,
+      done: true,
+      metadata: { "@type": expect.stringContaining("OperationMetadata") as string, counter: {} },
+      response: { "@type": expect.stringContaining("type.googleapis.com/") as string },
+    });
+  });
+
+  it("prints an error as a status in JSON on stderr", async () => {
+    const { code, stdout, stderr } = await client("get", `${DATASET}/operations/unknown`, "--output", "json");
+    expect([code, stdout]).toEqual([1, ""]);
+    expect(JSON.parse(stderr)).toMatchObject({ error: { code: 5, status: "NOT_FOUND" } });
+  });
+
+  it("keeps control characters of the upstream away from the terminal", async () => {
+    const id = "loud";
+    const outcome = { type: "error", code: 3, message: "\u001b[31mred\u0007\nnext" } as const;
+    emulator.emulator.createOperation({ dataset: DATASET, id, durationMs: 1, ageMs: 10, outcome });
+    const { stdout } = await client("get", `${DATASET}/operations/${id}`);
+    expect(stdout).toContain("\u{fffd}[31mred\u{fffd}\n");
+  });
+});
+
+describe("cancel", () => {
+  it("asks for the cancellation, says where to look, and fails for an operation that has ended", async () => {
+    const { code, stdout } = await client("cancel", RUNNING);
+    expect([code, stdout]).toEqual([
+      0,
+      `Cancellation requested. What comes of it: lro-gateway get ${RUNNING}\n`,
+    ]);
+    const again = await client("cancel", DONE);
+    expect(again.code).toBe(1);
+    expect(again.stderr).toMatch(/^lro-gateway: FAILED_PRECONDITION: /);
+    expect(again.stderr).toContain("  failed in: upstream\n");
+  });
+});
+
+describe("the operator's client without an answer", () => {
+  it("says that no gateway answers there, with exit code 4, in every protocol", async () => {
+    const closed = createServer();
+    await new Promise<void>((resolve) => closed.listen(0, "127.0.0.1", resolve));
+    const { port } = closed.address() as { port: number };
+    await new Promise((resolve) => closed.close(resolve));
+    for (const protocol of ["grpc", "grpc-web", "connect"])
+      expect(
+        await runInside(["get", DONE, "--address", `127.0.0.1:${port}`, "--protocol", protocol]),
+      ).toEqual({
+        code: 4,
+        stdout: "",
+        stderr: `lro-gateway: no gateway answers at http://127.0.0.1:${port}: connection refused; start one with "lro-gateway serve", or name another with --address\n`,
+      });
+  });
+
+  it("gives up at its timeout, with exit code 4", async () => {
+    const silent = createServer(() => {});
+    await new Promise<void>((resolve) => silent.listen(0, "127.0.0.1", resolve));
+    const { port } = silent.address() as { port: number };
+    const address = `127.0.0.1:${port}`;
+    const { code, stderr } = await runInside(["get", DONE, "--address", address, "--timeout", "200ms"]);
+    silent.close();
+    expect(code).toBe(4);
+    expect(stderr).toMatch(/^lro-gateway: DEADLINE_EXCEEDED: /);
+  });
+});
+
+describe("--token-file", () => {
+  it("is refused when it is missing, empty or more than a token, and never repeated", async () => {
+    const write = (text: string): string => {
+      const path = join(directory, "token");
+      writeFileSync(path, text);
+      return path;
+    };
+    const missing = await client("get", DONE, "--token-file", join(directory, "none"));
+    expect([missing.code, missing.stderr]).toEqual([
+      2,
+      `lro-gateway: --token-file: cannot read ${join(directory, "none")}: there is no such file\n`,
+    ]);
+    const empty = await client("get", DONE, "--token-file", write(" \n"));
+    expect(empty.stderr).toContain("is empty; write an access token into it");
+    const json = await client("get", DONE, "--token-file", write('{"access_token": "ya29.secret"}'));
+    expect(json.stderr).toContain("holds more than a token");
+    expect(json.stderr).not.toContain("secret");
+    expect([empty.code, json.code]).toEqual([2, 2]);
+  });
+
+  it("is sent as the caller's own authorization", async () => {
+    const path = join(directory, "good");
+    writeFileSync(path, "ya29.good\n");
+    expect((await client("get", DONE, "--token-file", path)).code).toBe(0);
+  });
+});
