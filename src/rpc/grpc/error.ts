@@ -32,12 +32,11 @@ function encodeStatus(error: ConnectError): string {
   return Buffer.from(toBinary(StatusSchema, status)).toString("base64").replace(/=+$/, "");
 }
 
-/** What may stand in `grpc-message` as it is. A space at either end would be lost in a header. */
-const PLAIN = /^(?! )[\x20-\x24\x26-\x7e]*(?<! )$/;
+/** Runs of what may not stand in `grpc-message` as it is: all but printable ASCII, `%`, and a space at either end. */
+const TO_ENCODE = /[^\x20-\x24\x26-\x7e]+|^ | $/g;
 
-/** Percent-encodes the UTF-8 bytes of a message that are not printable ASCII. */
+/** Percent-encodes the UTF-8 bytes of a message where a header could not carry them. */
 export function encodeGrpcMessage(message: string): string {
-  if (PLAIN.test(message)) return message;
   // encodeURIComponent throws on half a surrogate pair, and then no trailers would be sent at all.
-  return encodeURIComponent(message.toWellFormed()).replaceAll("%20", " ").replace(/^ | $/g, "%20");
+  return message.toWellFormed().replace(TO_ENCODE, encodeURIComponent);
 }

@@ -1,0 +1,140 @@
+import { brotliCompressSync, brotliDecompressSync, gunzipSync, gzipSync } from "node:zlib";
+import { Code, ConnectError } from "@connectrpc/connect";
+import { describe, expect, it } from "vitest";
+import { callInMemory } from "../../src/listen/in-memory.ts";
+import { findCompression, negotiateCompression } from "../../src/rpc/compression.ts";
+import { createRouter } from "../../src/rpc/router.ts";
+import {
+  EchoSchema,
+  echo,
+  echoRegistry,
+  echoService,
+  REPEAT,
+  SAY,
+  streamOf,
+} from "../support/echo-service.ts";
+import { encode, envelope, envelopes } from "../support/encode-request.ts";
+
+describe("negotiateCompression()", () => {
+  const response = (accepted: string) => negotiateCompression(undefined, accepted, "h").response?.name;
+
+  it("takes the first coding of the caller's that is known", () => {
+    expect(response("identity, deflate, gzip")).toBe("gzip");
+    expect(response("br,gzip")).toBe("br");
+    expect(response("gzip, deflate, br")).toBe("gzip");
+    expect(response("zstd")).toBeUndefined();
+    expect(response("gzip;q=0, br;q=0.5")).toBe("br");
+    expect(response("gzip;q=0.000")).toBeUndefined();
+  });
+
+  it("answers as it was asked when nothing is said", () => {
+    expect(negotiateCompression("gzip", undefined, "h").response?.name).toBe("gzip");
+    expect(negotiateCompression("identity", undefined, "h").response).toBeUndefined();
+  });
+
+  it("says what is known when it is asked for something else", () => {
+    const { problem } = negotiateCompression("lzma", undefined, "grpc-accept-encoding");
+    expect(problem?.code).toBe(Code.Unimplemented);
+    expect(problem?.metadata.get("grpc-accept-encoding")).toBe("gzip,br");
+  });
+
+  it("remembers only so many headers, whatever callers send", () => {
+    for (let i = 0; i < 1_000; i++) expect(response(`x${i}, gzip`)).toBe("gzip");
+  });
+});
+
+describe.each([
+  ["gzip", gzipSync, gunzipSync],
+  ["br", brotliCompressSync, brotliDecompressSync],
+])("%s", (name, compress, decompress) => {
+  const compression = findCompression(name);
+
+  it("inflates up to the limit and not a byte more", () => {
+    const plain = Buffer.alloc(1_000, "a");
+    expect(Buffer.from(compression?.decompress(compress(plain), 1_000) ?? [])).toEqual(plain);
+    expect(() => compression?.decompress(compress(plain), 999)).toThrowError(
+      expect.objectContaining({ code: Code.ResourceExhausted }),
+    );
+  });
+
+  it("refuses what is not of this coding, and what is cut", () => {
+    for (const bytes of [
+      Buffer.from("plain text"),
+      compress(Buffer.from("cut off in the middle")).subarray(0, 12),
+      Buffer.alloc(0),
+    ])
+      expect(() => compression?.decompress(bytes, 1_000)).toThrowError(ConnectError);
+  });
+
+  it("compresses what others can inflate", async () => {
+    const plain = Buffer.from("compressible ".repeat(100));
+    expect(decompress((await compression?.compress(plain)) ?? Buffer.alloc(0))).toEqual(plain);
+  });
+
+  it("goes both ways through every protocol", async () => {
+    const app = createRouter(
+      [
+        echoService({
+          say: ({ text }) => echo({ text: text.repeat(2) }),
+          repeat: ({ text }) => streamOf([echo({ text: "small" }), echo({ text: text.repeat(2) })]),
+        }),
+      ],
+      { registry: echoRegistry },
+    );
+    const text = "x".repeat(6_000);
+    const message = compress(encode(EchoSchema, echo({ text }), "proto"));
+    const large = encode(EchoSchema, echo({ text: text.repeat(2) }), "proto");
+    const inflate = ({ flags, message }: { flags: number; message: Buffer }) =>
+      flags & 1 ? decompress(message) : message;
+
+    const grpc = { "content-type": "application/grpc", "grpc-encoding": name, "grpc-accept-encoding": name };
+    const unary = await callInMemory(app, { target: SAY, headers: grpc, body: [envelope(1, message)] });
+    expect(unary.headers["grpc-encoding"]).toBe(name);
+    expect(envelopes(unary.body).map(inflate)).toEqual([large]);
+
+    const stream = await callInMemory(app, { target: REPEAT, headers: grpc, body: [envelope(1, message)] });
+    expect(envelopes(stream.body).map(({ flags }) => flags)).toEqual([0, 1]);
+    expect(envelopes(stream.body).map(inflate)[1]).toEqual(large);
+
+    const web = { ...grpc, "content-type": "application/grpc-web" };
+    const webAnswer = await callInMemory(app, { target: SAY, headers: web, body: [envelope(1, message)] });
+    expect(envelopes(webAnswer.body).map(inflate)[0]).toEqual(large);
+
+    const connect = {
+      "content-type": "application/proto",
+      "content-encoding": name,
+      "accept-encoding": name,
+    };
+    const plain = await callInMemory(app, { target: SAY, headers: connect, body: [message] });
+    expect(plain.headers["content-encoding"]).toBe(name);
+    expect(decompress(plain.body)).toEqual(large);
+
+    const codings = { "connect-content-encoding": name, "connect-accept-encoding": name };
+    const streaming = { "content-type": "application/connect+proto", ...codings };
+    const connectStream = await callInMemory(app, {
+      target: REPEAT,
+      headers: streaming,
+      body: [envelope(1, message)],
+    });
+    expect(envelopes(connectStream.body).map(inflate)[1]).toEqual(large);
+  });
+});
+
+describe("compressMinBytes", () => {
+  const app = createRouter([echoService({ say: (message) => message })], {
+    registry: echoRegistry,
+    compressMinBytes: 100,
+  });
+  const headers = { "content-type": "application/json", "accept-encoding": "gzip" };
+  const say = (length: number) =>
+    callInMemory(app, {
+      target: SAY,
+      headers,
+      body: [Buffer.from(JSON.stringify({ text: "x".repeat(length) }))],
+    });
+
+  it("leaves small answers alone", async () => {
+    expect((await say(100 - 12)).headers["content-encoding"]).toBeUndefined();
+    expect((await say(100 - 11)).headers["content-encoding"]).toBe("gzip");
+  });
+});
