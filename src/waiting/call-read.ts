@@ -13,7 +13,7 @@ export class CallRead implements Reader {
   readonly result: Promise<Observation>;
   private readonly call: UpstreamCall;
   private readonly settle: PromiseWithResolvers<Observation>;
-  private readonly forgetCall: () => void;
+  private forgetCall: (() => void) | undefined;
   private readonly leave: () => void;
 
   constructor(target: ReadTarget, call: UpstreamCall, reads: ReadCollapse) {
@@ -29,19 +29,20 @@ export class CallRead implements Reader {
   }
 
   found(seen: Observation, answer: UpstreamAnswerInfo | undefined): void {
-    this.forgetCall();
+    this.forgetCall?.();
     if (answer) this.call.onUpstreamAnswer?.(answer);
     this.settle.resolve(seen);
   }
 
   failed(error: ConnectError, answer: UpstreamAnswerInfo | undefined): void {
-    this.forgetCall();
+    this.forgetCall?.();
     if (answer) this.call.onUpstreamAnswer?.(answer);
     this.settle.reject(error);
   }
 
   /** Gives the read up; others who share it still get it. */
   end(why: ConnectError): void {
+    this.forgetCall?.();
     this.leave();
     this.settle.reject(why);
   }

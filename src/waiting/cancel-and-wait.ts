@@ -5,6 +5,7 @@ import {
   CancelAndWaitResponse_Outcome as Outcome,
   CancelAndWaitResponseSchema as Schema,
 } from "../../gen/lrogateway/v1/operation_watcher_pb.ts";
+import { gatewayError } from "../errors/reasons.ts";
 import type { Encoded } from "../lib/encoded.ts";
 import type { Call } from "../rpc/call.ts";
 import { Cancelling, outcomeOf, unresolved } from "./cancelling.ts";
@@ -13,7 +14,7 @@ import type { Observation } from "./observation.ts";
 import { spliced } from "./spliced-message.ts";
 import { Waiter } from "./wait.ts";
 import { waitEnd } from "./wait-end.ts";
-import { readOnce, WaitEnds } from "./wait-for-operation.ts";
+import { beginRead, readOnce, WaitEnds } from "./wait-for-operation.ts";
 
 /** A cancel that was not answered in time although its caller wants only one look is given up after so long. */
 const ZERO_WAIT_MS = 30_000;
@@ -104,8 +105,9 @@ async function follow(
   waiting.begin(waiter);
   engine.tracker.find(engine.readTarget(target).key)?.becomeYoung();
   // The first look is a call of its own, which goes before polls; what it finds reaches the waiter with all others.
-  readOnce(engine, name, call).catch(() => {});
-  const result = await waiter.result;
+  const look = beginRead(engine, name, call);
+  look.result.catch(() => {});
+  const result = await waiter.result.finally(() => look.end(gatewayError("CALLER_GONE", "the wait is over")));
   if (!result.seen) throw unresolved(result.kind === "time-up" ? result.failure : undefined);
   return result.seen;
 }

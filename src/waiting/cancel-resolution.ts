@@ -99,13 +99,15 @@ export class CancelResolution {
         this.refusal = error;
         this.refusedAtFirst = this.posts === 1;
         return { do: "read", afterMs: 0 };
-      case Code.Unimplemented:
       case Code.Unauthenticated:
         return done({ kind: "refused", error });
       case Code.PermissionDenied:
       case Code.ResourceExhausted:
         return this.limited(error);
       default:
+        // A front end's page may stand before an API that has taken the cancel: whoever stays finds out.
+        if (error.code === Code.Unimplemented && !this.policy.persistent())
+          return done({ kind: "refused", error });
         this.pending = "lost";
         return { do: "read", afterMs: 0 };
     }
@@ -126,7 +128,8 @@ export class CancelResolution {
     const meaning = meaningOf(error, this.policy.credentials);
     if (error.code === Code.NotFound) return done({ kind: "not-found", error });
     this.failedReads++;
-    // Whoever may not read cannot be told more than the POST said.
+    // Whoever may not read cannot be told what became of it.
+    if (meaning === "ends" && this.policy.persistent()) return done({ kind: "refused", error });
     if (meaning === "ends" || (!this.policy.persistent() && this.failedReads >= PLAIN_MAX_POSTS))
       return done({ kind: "refused", error: this.lastError ?? error });
     const wait = Math.max(backoff(this.failedReads, 0), retryAfter(error) ?? 0);

@@ -1,5 +1,4 @@
 import { create } from "@bufbuild/protobuf";
-import { timestampFromMs } from "@bufbuild/protobuf/wkt";
 import {
   WatchOperationsResponse_GoneReason as GoneReason,
   WatchOperationsResponse_Kind as Kind,
@@ -12,7 +11,7 @@ import { type CollectionEntry, SlotSet } from "./collection-view.ts";
 import { FollowerStream, type StreamLife } from "./follower-stream.ts";
 import type { Observation } from "./observation.ts";
 import { spliced } from "./spliced-message.ts";
-import { stateFields } from "./watch-message.ts";
+import { stateFields, timestamp } from "./watch-message.ts";
 
 /** Messages of collections, each made once for all its watchers. */
 export class CollectionMessages {
@@ -138,13 +137,13 @@ export class CollectionStream extends FollowerStream<WatchOperationsResponse> im
     const message = this.without(poll, Kind.GONE);
     message.name = entry.name;
     message.goneReason = GoneReason.NOT_FOUND;
-    message.readTime = timestampFromMs(entry.goneTime);
+    message.readTime = timestamp(entry.goneTime);
     return message;
   }
 
   private without(poll: CollectionPoll, kind: Kind): WatchOperationsResponse {
-    const message = create(Schema, { kind, nextReadTime: timestampFromMs(Math.round(poll.nextReadTime)) });
-    if (poll.completedTime !== undefined) message.readTime = timestampFromMs(poll.completedTime);
+    const message = create(Schema, { kind, nextReadTime: timestamp(poll.nextReadTime) });
+    if (poll.completedTime !== undefined) message.readTime = timestamp(poll.completedTime);
     return message;
   }
 }

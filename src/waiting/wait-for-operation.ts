@@ -52,29 +52,28 @@ export async function waitForOperation(
  * @throws ConnectError as {@link waitForOperation}.
  */
 export async function readOnce(engine: WaitingEngine, name: string, call: Call): Promise<Observation> {
-  const { clock, credentials } = engine.options;
-  const target = engine.target(name, call.header("authorization"));
-  const now = clock.monotonic();
-  const deadline = waitEnd({ now, timeoutMs: undefined, deadline: call.deadline, maxWait: READ_TIMEOUT_MS });
   try {
-    return await new CallRead(engine.readTarget(target), onceCall(call, deadline), engine.reads).result;
+    return await beginRead(engine, name, call).result;
   } catch (cause) {
     const error = ConnectError.from(cause);
-    if (error === call.ended || meaningOf(error, credentials) === "ends") throw error;
+    if (error === call.ended || meaningOf(error, engine.options.credentials) === "ends") throw error;
     throw nothingRead(error);
   }
 }
 
-/** The RPC as an upstream call that is made once and is back before the RPC's deadline. */
-function onceCall(call: Call, deadline: number): UpstreamCall {
-  return {
-    deadline,
+/** A read for an RPC that is made once and is back before the RPC's deadline. */
+export function beginRead(engine: WaitingEngine, name: string, call: Call): CallRead {
+  const authorization = call.header("authorization");
+  const now = engine.options.clock.monotonic();
+  const once: UpstreamCall = {
+    deadline: waitEnd({ now, timeoutMs: undefined, deadline: call.deadline, maxWait: READ_TIMEOUT_MS }),
     ended: undefined,
-    authorization: call.header("authorization"),
+    authorization,
     requestId: call.requestId,
     retry: false,
     onEnd: (listener) => call.onEnd(listener),
   };
+  return new CallRead(engine.readTarget(engine.target(name, authorization)), once, engine.reads);
 }
 
 /** What else may end a wait, before it has begun or in any of its parts. */

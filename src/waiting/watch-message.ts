@@ -28,8 +28,8 @@ export function stateFields(seen: Observation, rate: number | undefined, nextRea
   return {
     state,
     ...(progress && { progress }),
-    readTime: timestampFromMs(seen.readTime),
-    ...(!done && { nextReadTime: timestampFromMs(Math.round(nextReadTime)) }),
+    readTime: timestamp(seen.readTime),
+    ...(!done && { nextReadTime: timestamp(nextReadTime) }),
   };
 }
 
@@ -67,7 +67,12 @@ function stateMessage(seen: Observation, fields: StateFields): Encoded<WatchOper
 export function heartbeatMessage(poll: SharedPoll | undefined): WatchOperationResponse {
   const message = create(Schema, { kind: Kind.HEARTBEAT });
   if (!poll) return message;
-  if (poll.latest) message.readTime = timestampFromMs(poll.latest.readTime);
-  message.nextReadTime = timestampFromMs(Math.round(poll.nextReadTime));
+  if (poll.latest) message.readTime = timestamp(poll.latest.readTime);
+  message.nextReadTime = timestamp(poll.nextReadTime);
   return message;
+}
+
+/** A moment in milliseconds since the Unix epoch as a message has it, to the millisecond. */
+export function timestamp(ms: number): Timestamp {
+  return timestampFromMs(Math.round(ms));
 }

@@ -28,7 +28,9 @@ export class SimulatedClock implements Clock {
 
   setTimer(delayMs: number, fn: () => void): Timer {
     if (delayMs === Number.POSITIVE_INFINITY) return { cancel: () => {} };
-    const timer: SimulatedTimer = { at: this.time + Math.max(delayMs, 0), order: this.orders++, fn };
+    // Whole milliseconds, as Node's timers have them, and never early.
+    const at = Math.ceil(this.time + Math.max(delayMs, 0));
+    const timer: SimulatedTimer = { at, order: this.orders++, fn };
     this.push(timer);
     return {
       cancel: () => {

@@ -72,6 +72,8 @@ export interface SeenRequest {
   readonly kind: Kind;
   readonly name: string;
   readonly authorization: string | undefined;
+  /** When it reached the upstream; `Infinity` until it has. */
+  arrived: number;
   /** HTTP status, 0 for a reset. */
   status: number;
 }
@@ -111,7 +113,7 @@ export class SimulatedUpstream implements OperationsApi {
   /** Begins an operation that ends by itself after so long. */
   start(name: string, durationMs: number, ending: Ending = "response", age = 0): SimulatedOperation {
     const now = this.clock.monotonic();
-    const operation = { name, created: now - age, endsAt: now + durationMs, ending };
+    const operation = { name, created: now - Math.round(age), endsAt: now + Math.round(durationMs), ending };
     this.operations.set(name, operation);
     return operation;
   }
@@ -239,7 +241,7 @@ export class SimulatedUpstream implements OperationsApi {
     if (this.isDone(operation)) throw failure({ status: 400, body: ALREADY_COMPLETED });
     if (operation.cancelledAt !== undefined) return;
     operation.cancelledAt = now;
-    operation.cancelEndsAt = now + (this.behaviour.cancelDelay?.(name) ?? 1_500);
+    operation.cancelEndsAt = now + Math.round(this.behaviour.cancelDelay?.(name) ?? 1_500);
   }
 
   /** A request on its way: it arrives after half the time, and is answered after all of it, unless it is given up. */
@@ -250,6 +252,7 @@ export class SimulatedUpstream implements OperationsApi {
       kind,
       name,
       authorization: call.authorization,
+      arrived: Number.POSITIVE_INFINITY,
       status: 200,
     };
     const key = `${kind} ${name}`;
@@ -264,6 +267,7 @@ export class SimulatedUpstream implements OperationsApi {
       }
       const forget = call.onEnd((why) => reject(why));
       clock.setTimer(latency / 2, () => {
+        seen.arrived = clock.monotonic();
         const outcome = this.outcome(kind, name, nth, act);
         clock.setTimer(latency / 2, () => {
           forget();

@@ -11,6 +11,9 @@ export class StreamReader<T extends Message> {
   readonly raw: (T | Encoded<T>)[] = [];
   ended = false;
   error: ConnectError | undefined;
+  /** Resolves when the stream has ended by itself, to its error if it has one. */
+  readonly end: Promise<ConnectError | undefined>;
+  private readonly resolveEnd: (error: ConnectError | undefined) => void;
   private blocked = false;
   private readonly stream: ResponseStream<T>;
   private readonly onMessage: ((message: T) => void) | undefined;
@@ -18,6 +21,9 @@ export class StreamReader<T extends Message> {
   constructor(stream: ResponseStream<T>, onMessage?: (message: T) => void) {
     this.stream = stream;
     this.onMessage = onMessage;
+    const { promise, resolve } = Promise.withResolvers<ConnectError | undefined>();
+    this.end = promise;
+    this.resolveEnd = resolve;
     stream.open(() => this.pump());
     this.pump();
   }
@@ -34,8 +40,10 @@ export class StreamReader<T extends Message> {
 
   /** The caller goes away. */
   leave(): void {
-    if (!this.ended) this.stream.close(new ConnectError("gone", Code.Canceled));
+    if (this.ended) return;
     this.ended = true;
+    this.stream.close(new ConnectError("gone", Code.Canceled));
+    this.resolveEnd(undefined);
   }
 
   private pump(): void {
@@ -50,5 +58,6 @@ export class StreamReader<T extends Message> {
     if (!this.stream.end) return;
     this.ended = true;
     this.error = this.stream.end.error;
+    this.resolveEnd(this.error);
   }
 }
