@@ -1,12 +1,7 @@
 import type { ConnectError } from "@connectrpc/connect";
+import { UPSTREAM_REQUEST_ID_HEADER, UPSTREAM_STATUS_HEADER } from "../errors/from-upstream.ts";
 import type { Call } from "../rpc/call.ts";
 import type { UpstreamAnswerInfo, UpstreamCall } from "../upstream/operations-api.ts";
-
-/** Response metadata: HTTP status of the upstream's last answer to this call. */
-export const UPSTREAM_STATUS_HEADER = "lro-upstream-status";
-
-/** Response metadata: the upstream's own id of that answer, where it gave one; quote it to the upstream's support. */
-export const UPSTREAM_REQUEST_ID_HEADER = "lro-upstream-request-id";
 
 /** An RPC as the upstream stage sees it: same deadline, same cancellation, and its answer's facts become metadata. */
 export class RpcUpstreamCall implements UpstreamCall {
@@ -35,8 +30,12 @@ export class RpcUpstreamCall implements UpstreamCall {
   }
 }
 
-/** Puts the facts of an upstream answer into the response metadata of a call. */
+/**
+ * Puts the facts of an upstream answer into the response metadata of a call. An error answer is left out: the error
+ * made of it carries the same, and the caller would read it twice.
+ */
 export function setUpstreamMetadata(call: Call, info: UpstreamAnswerInfo): void {
+  if (info.httpStatus >= 300) return;
   call.responseHeader.set(UPSTREAM_STATUS_HEADER, String(info.httpStatus));
   // An id that is no legal field value is dropped: metadata must never break an answer.
   if (info.requestId !== undefined && /^[\x21-\x7e]{1,128}$/.test(info.requestId))

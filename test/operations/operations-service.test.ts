@@ -42,17 +42,27 @@ test("hands each call to the upstream with the caller's deadline, token and requ
     });
 });
 
-test("tells the caller the upstream's status and request id, on errors too", async () => {
+test("tells the caller the upstream's status and request id", async () => {
+  const upstream = new RecordingUpstream();
+  const call = new TestCall();
+  await createOperationsHandlers(upstream).getOperation!(
+    create(GetOperationRequestSchema, { name: NAME }),
+    call,
+  );
+  expect(call.responseHeader.entries).toEqual([
+    ["lro-upstream-status", "200"],
+    ["lro-upstream-request-id", "upstream-1"],
+  ]);
+});
+
+test("leaves the status of an error answer to the error, which carries it", async () => {
   const upstream = new RecordingUpstream();
   const call = new TestCall();
   upstream.failure = new ConnectError("no such operation", Code.NotFound);
   await expect(
     createOperationsHandlers(upstream).getOperation!(create(GetOperationRequestSchema, { name: NAME }), call),
   ).rejects.toBe(upstream.failure);
-  expect(call.responseHeader.entries).toEqual([
-    ["lro-upstream-status", "404"],
-    ["lro-upstream-request-id", "upstream-1"],
-  ]);
+  expect(call.responseHeader.entries).toEqual([]);
 });
 
 test("drops an upstream request id that would not be a legal field value", async () => {
