@@ -74,6 +74,8 @@ export async function startGateway(config: Config, parts: GatewayParts): Promise
       router.endStreams(
         gatewayError("GATEWAY_DRAINING", "the gateway is shutting down; call again", { retryDelayMs: 1_000 }),
       );
+      // Waits are answered with what is known: their callers ask again, elsewhere.
+      engine.drain();
       await callsFinished(router, clock);
       await listener.close();
       await upstream.close();

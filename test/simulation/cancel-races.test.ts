@@ -96,7 +96,7 @@ async function run(race: Race, seed: number) {
     if (posts[0]!.status === 400 || end < posts[0]!.at) truth = Outcome.ALREADY_DONE;
     else if (upstream.wasCancelled(operation)) truth = Outcome.CANCELLED;
     else truth = ending === "error" ? Outcome.FAILED : Outcome.COMPLETED;
-    if (!(said instanceof ConnectError) && !upstream.isDone(operation)) truth = Outcome.UNSPECIFIED;
+    if (!(said instanceof ConnectError) && !upstream.isDone(operation)) truth = Outcome.OUTCOME_UNSPECIFIED;
   }
   return { said, truth, posts, engine, clock };
 }

@@ -224,7 +224,7 @@ export class CancellingClient extends Client {
     // What ends while the POST is on its way is done before for the upstream, which refuses it.
     const endedAfterAll = posts.every(({ arrived }) => arrived < end);
     const legal: Record<Outcome, boolean> = {
-      [Outcome.UNSPECIFIED]: false,
+      [Outcome.OUTCOME_UNSPECIFIED]: false,
       [Outcome.CANCELLED]: over && state === State.CANCELLED && !endedBefore,
       [Outcome.COMPLETED]:
         over && (state === State.SUCCEEDED || state === State.DONE_WITHOUT_RESULT) && !endedBefore,

@@ -16,7 +16,7 @@ import type { Message, UnknownEnum } from "@bufbuild/protobuf";
  * Describes the file lrogateway/v1/operation_watcher.proto.
  */
 export const file_lrogateway_v1_operation_watcher: GenFile = /*@__PURE__*/
-  fileDesc("CiVscm9nYXRld2F5L3YxL29wZXJhdGlvbl93YXRjaGVyLnByb3RvEg1scm9nYXRld2F5LnYxIrMBCghQcm9ncmVzcxIPCgdwZW5kaW5nGAEgASgDEg8KB3N1Y2Nlc3MYAiABKAMSDwoHZmFpbHVyZRgDIAEoAxIZChFzZWNvbmRhcnlfc3VjY2VzcxgEIAEoAxIZChFzZWNvbmRhcnlfZmFpbHVyZRgFIAEoAxIVCghmcmFjdGlvbhgGIAEoAUgAiAEBEhEKBHJhdGUYByABKAFIAYgBAUILCglfZnJhY3Rpb25CBwoFX3JhdGUiJQoVV2F0Y2hPcGVyYXRpb25SZXF1ZXN0EgwKBG5hbWUYASABKAki+QIKFldhdGNoT3BlcmF0aW9uUmVzcG9uc2USOAoEa2luZBgBIAEoDjIqLmxyb2dhdGV3YXkudjEuV2F0Y2hPcGVyYXRpb25SZXNwb25zZS5LaW5kEjAKCW9wZXJhdGlvbhgCIAEoCzIdLmdvb2dsZS5sb25ncnVubmluZy5PcGVyYXRpb24SIwoFc3RhdGUYAyABKA4yFC5scm9nYXRld2F5LnYxLlN0YXRlEikKCHByb2dyZXNzGAQgASgLMhcubHJvZ2F0ZXdheS52MS5Qcm9ncmVzcxItCglyZWFkX3RpbWUYBSABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEjIKDm5leHRfcmVhZF90aW1lGAYgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcCJACgRLaW5kEhQKEEtJTkRfVU5TUEVDSUZJRUQQABIOCgpLSU5EX1NUQVRFEAESEgoOS0lORF9IRUFSVEJFQVQQAiI4ChZXYXRjaE9wZXJhdGlvbnNSZXF1ZXN0Eg4KBnBhcmVudBgBIAEoCRIOCgZmaWx0ZXIYAiABKAkigQUKF1dhdGNoT3BlcmF0aW9uc1Jlc3BvbnNlEjkKBGtpbmQYASABKA4yKy5scm9nYXRld2F5LnYxLldhdGNoT3BlcmF0aW9uc1Jlc3BvbnNlLktpbmQSDAoEbmFtZRgCIAEoCRIwCglvcGVyYXRpb24YAyABKAsyHS5nb29nbGUubG9uZ3J1bm5pbmcuT3BlcmF0aW9uEiMKBXN0YXRlGAQgASgOMhQubHJvZ2F0ZXdheS52MS5TdGF0ZRIpCghwcm9ncmVzcxgFIAEoCzIXLmxyb2dhdGV3YXkudjEuUHJvZ3Jlc3MSLQoJcmVhZF90aW1lGAYgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIyCg5uZXh0X3JlYWRfdGltZRgHIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASRgoLZ29uZV9yZWFzb24YCCABKA4yMS5scm9nYXRld2F5LnYxLldhdGNoT3BlcmF0aW9uc1Jlc3BvbnNlLkdvbmVSZWFzb24iiwEKBEtpbmQSFAoQS0lORF9VTlNQRUNJRklFRBAAEhEKDUtJTkRfU05BUFNIT1QQARIVChFLSU5EX1NOQVBTSE9UX0VORBACEg4KCktJTkRfQURERUQQAxIQCgxLSU5EX0NIQU5HRUQQBBINCglLSU5EX0dPTkUQBRISCg5LSU5EX0hFQVJUQkVBVBAGImIKCkdvbmVSZWFzb24SGwoXR09ORV9SRUFTT05fVU5TUEVDSUZJRUQQABIZChVHT05FX1JFQVNPTl9OT1RfRk9VTkQQARIcChhHT05FX1JFQVNPTl9GSUxURVJFRF9PVVQQAiJQChRDYW5jZWxBbmRXYWl0UmVxdWVzdBIMCgRuYW1lGAEgASgJEioKB3RpbWVvdXQYAiABKAsyGS5nb29nbGUucHJvdG9idWYuRHVyYXRpb24iuwIKFUNhbmNlbEFuZFdhaXRSZXNwb25zZRI9CgdvdXRjb21lGAEgASgOMiwubHJvZ2F0ZXdheS52MS5DYW5jZWxBbmRXYWl0UmVzcG9uc2UuT3V0Y29tZRIwCglvcGVyYXRpb24YAiABKAsyHS5nb29nbGUubG9uZ3J1bm5pbmcuT3BlcmF0aW9uIrABCgdPdXRjb21lEhcKE09VVENPTUVfVU5TUEVDSUZJRUQQABIVChFPVVRDT01FX0NBTkNFTExFRBABEhUKEU9VVENPTUVfQ09NUExFVEVEEAISEgoOT1VUQ09NRV9GQUlMRUQQAxIYChRPVVRDT01FX0FMUkVBRFlfRE9ORRAEEhkKFU9VVENPTUVfU1RJTExfUlVOTklORxAFEhUKEU9VVENPTUVfTk9UX0ZPVU5EEAYqogEKBVN0YXRlEhUKEVNUQVRFX1VOU1BFQ0lGSUVEEAASEQoNU1RBVEVfUlVOTklORxABEhQKEFNUQVRFX0NBTkNFTExJTkcQAhITCg9TVEFURV9TVUNDRUVERUQQAxIQCgxTVEFURV9GQUlMRUQQBBITCg9TVEFURV9DQU5DRUxMRUQQBRIdChlTVEFURV9ET05FX1dJVEhPVVRfUkVTVUxUEAYyswIKEE9wZXJhdGlvbldhdGNoZXISXwoOV2F0Y2hPcGVyYXRpb24SJC5scm9nYXRld2F5LnYxLldhdGNoT3BlcmF0aW9uUmVxdWVzdBolLmxyb2dhdGV3YXkudjEuV2F0Y2hPcGVyYXRpb25SZXNwb25zZTABEmIKD1dhdGNoT3BlcmF0aW9ucxIlLmxyb2dhdGV3YXkudjEuV2F0Y2hPcGVyYXRpb25zUmVxdWVzdBomLmxyb2dhdGV3YXkudjEuV2F0Y2hPcGVyYXRpb25zUmVzcG9uc2UwARJaCg1DYW5jZWxBbmRXYWl0EiMubHJvZ2F0ZXdheS52MS5DYW5jZWxBbmRXYWl0UmVxdWVzdBokLmxyb2dhdGV3YXkudjEuQ2FuY2VsQW5kV2FpdFJlc3BvbnNlYgZwcm90bzM", [file_google_longrunning_operations, file_google_protobuf_duration, file_google_protobuf_timestamp]);
+  fileDesc("CiVscm9nYXRld2F5L3YxL29wZXJhdGlvbl93YXRjaGVyLnByb3RvEg1scm9nYXRld2F5LnYxIrMBCghQcm9ncmVzcxIPCgdwZW5kaW5nGAEgASgDEg8KB3N1Y2Nlc3MYAiABKAMSDwoHZmFpbHVyZRgDIAEoAxIZChFzZWNvbmRhcnlfc3VjY2VzcxgEIAEoAxIZChFzZWNvbmRhcnlfZmFpbHVyZRgFIAEoAxIVCghmcmFjdGlvbhgGIAEoAUgAiAEBEhEKBHJhdGUYByABKAFIAYgBAUILCglfZnJhY3Rpb25CBwoFX3JhdGUiJQoVV2F0Y2hPcGVyYXRpb25SZXF1ZXN0EgwKBG5hbWUYASABKAki7wIKFldhdGNoT3BlcmF0aW9uUmVzcG9uc2USOAoEa2luZBgBIAEoDjIqLmxyb2dhdGV3YXkudjEuV2F0Y2hPcGVyYXRpb25SZXNwb25zZS5LaW5kEjAKCW9wZXJhdGlvbhgCIAEoCzIdLmdvb2dsZS5sb25ncnVubmluZy5PcGVyYXRpb24SIwoFc3RhdGUYAyABKA4yFC5scm9nYXRld2F5LnYxLlN0YXRlEikKCHByb2dyZXNzGAQgASgLMhcubHJvZ2F0ZXdheS52MS5Qcm9ncmVzcxItCglyZWFkX3RpbWUYBSABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEjIKDm5leHRfcmVhZF90aW1lGAYgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcCI2CgRLaW5kEhQKEEtJTkRfVU5TUEVDSUZJRUQQABIJCgVTVEFURRABEg0KCUhFQVJUQkVBVBACIjgKFldhdGNoT3BlcmF0aW9uc1JlcXVlc3QSDgoGcGFyZW50GAEgASgJEg4KBmZpbHRlchgCIAEoCSLKBAoXV2F0Y2hPcGVyYXRpb25zUmVzcG9uc2USOQoEa2luZBgBIAEoDjIrLmxyb2dhdGV3YXkudjEuV2F0Y2hPcGVyYXRpb25zUmVzcG9uc2UuS2luZBIMCgRuYW1lGAIgASgJEjAKCW9wZXJhdGlvbhgDIAEoCzIdLmdvb2dsZS5sb25ncnVubmluZy5PcGVyYXRpb24SIwoFc3RhdGUYBCABKA4yFC5scm9nYXRld2F5LnYxLlN0YXRlEikKCHByb2dyZXNzGAUgASgLMhcubHJvZ2F0ZXdheS52MS5Qcm9ncmVzcxItCglyZWFkX3RpbWUYBiABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEjIKDm5leHRfcmVhZF90aW1lGAcgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBJGCgtnb25lX3JlYXNvbhgIIAEoDjIxLmxyb2dhdGV3YXkudjEuV2F0Y2hPcGVyYXRpb25zUmVzcG9uc2UuR29uZVJlYXNvbiJtCgRLaW5kEhQKEEtJTkRfVU5TUEVDSUZJRUQQABIMCghTTkFQU0hPVBABEhAKDFNOQVBTSE9UX0VORBACEgkKBUFEREVEEAMSCwoHQ0hBTkdFRBAEEggKBEdPTkUQBRINCglIRUFSVEJFQVQQBiJKCgpHb25lUmVhc29uEhsKF0dPTkVfUkVBU09OX1VOU1BFQ0lGSUVEEAASDQoJTk9UX0ZPVU5EEAESEAoMRklMVEVSRURfT1VUEAIiUAoUQ2FuY2VsQW5kV2FpdFJlcXVlc3QSDAoEbmFtZRgBIAEoCRIqCgd0aW1lb3V0GAIgASgLMhkuZ29vZ2xlLnByb3RvYnVmLkR1cmF0aW9uIosCChVDYW5jZWxBbmRXYWl0UmVzcG9uc2USPQoHb3V0Y29tZRgBIAEoDjIsLmxyb2dhdGV3YXkudjEuQ2FuY2VsQW5kV2FpdFJlc3BvbnNlLk91dGNvbWUSMAoJb3BlcmF0aW9uGAIgASgLMh0uZ29vZ2xlLmxvbmdydW5uaW5nLk9wZXJhdGlvbiKAAQoHT3V0Y29tZRIXChNPVVRDT01FX1VOU1BFQ0lGSUVEEAASDQoJQ0FOQ0VMTEVEEAESDQoJQ09NUExFVEVEEAISCgoGRkFJTEVEEAMSEAoMQUxSRUFEWV9ET05FEAQSEQoNU1RJTExfUlVOTklORxAFEg0KCU5PVF9GT1VORBAGKn4KBVN0YXRlEhUKEVNUQVRFX1VOU1BFQ0lGSUVEEAASCwoHUlVOTklORxABEg4KCkNBTkNFTExJTkcQAhINCglTVUNDRUVERUQQAxIKCgZGQUlMRUQQBBINCglDQU5DRUxMRUQQBRIXChNET05FX1dJVEhPVVRfUkVTVUxUEAYyswIKEE9wZXJhdGlvbldhdGNoZXISXwoOV2F0Y2hPcGVyYXRpb24SJC5scm9nYXRld2F5LnYxLldhdGNoT3BlcmF0aW9uUmVxdWVzdBolLmxyb2dhdGV3YXkudjEuV2F0Y2hPcGVyYXRpb25SZXNwb25zZTABEmIKD1dhdGNoT3BlcmF0aW9ucxIlLmxyb2dhdGV3YXkudjEuV2F0Y2hPcGVyYXRpb25zUmVxdWVzdBomLmxyb2dhdGV3YXkudjEuV2F0Y2hPcGVyYXRpb25zUmVzcG9uc2UwARJaCg1DYW5jZWxBbmRXYWl0EiMubHJvZ2F0ZXdheS52MS5DYW5jZWxBbmRXYWl0UmVxdWVzdBokLmxyb2dhdGV3YXkudjEuQ2FuY2VsQW5kV2FpdFJlc3BvbnNlYgZwcm90bzM", [file_google_longrunning_operations, file_google_protobuf_duration, file_google_protobuf_timestamp]);
 
 /**
  * How far the work is, from the counters in the operation's metadata. Not every operation reports them.
@@ -118,14 +118,14 @@ export type WatchOperationResponse = Message<"lrogateway.v1.WatchOperationRespon
   kind: WatchOperationResponse_Kind;
 
   /**
-   * The operation exactly as the upstream sent it. Only with KIND_STATE.
+   * The operation exactly as the upstream sent it. Only with STATE.
    *
    * @generated from field: google.longrunning.Operation operation = 2;
    */
   operation?: Operation | undefined;
 
   /**
-   * What `operation` means. Only with KIND_STATE. After a terminal state the stream ends.
+   * What `operation` means. Only with STATE. After a terminal state the stream ends.
    *
    * @generated from field: lrogateway.v1.State state = 3;
    */
@@ -172,12 +172,12 @@ export const WatchOperationResponse_Kind = {
    *
    * @generated from enum value: KIND_UNSPECIFIED = 0;
    */
-  UNSPECIFIED: 0,
+  KIND_UNSPECIFIED: 0,
 
   /**
    * A state: the first one, or a change.
    *
-   * @generated from enum value: KIND_STATE = 1;
+   * @generated from enum value: STATE = 1;
    */
   STATE: 1,
 
@@ -185,7 +185,7 @@ export const WatchOperationResponse_Kind = {
    * The stream is alive and there is nothing new. Sent after `waiting.heartbeat` without another message, also
    * while no read has succeeded yet. Carries no operation, state or progress.
    *
-   * @generated from enum value: KIND_HEARTBEAT = 2;
+   * @generated from enum value: HEARTBEAT = 2;
    */
   HEARTBEAT: 2,
 } as const;
@@ -252,7 +252,7 @@ export type WatchOperationsResponse = Message<"lrogateway.v1.WatchOperationsResp
   name: string;
 
   /**
-   * The operation exactly as the upstream sent it. Absent in KIND_SNAPSHOT_END, in KIND_HEARTBEAT, and in KIND_GONE
+   * The operation exactly as the upstream sent it. Absent in SNAPSHOT_END, in HEARTBEAT, and in GONE
    * when the upstream does not have it any more.
    *
    * @generated from field: google.longrunning.Operation operation = 3;
@@ -288,7 +288,7 @@ export type WatchOperationsResponse = Message<"lrogateway.v1.WatchOperationsResp
   nextReadTime?: Timestamp | undefined;
 
   /**
-   * Why the operation is gone. Only with KIND_GONE.
+   * Why the operation is gone. Only with GONE.
    *
    * @generated from field: lrogateway.v1.WatchOperationsResponse.GoneReason gone_reason = 8;
    */
@@ -313,47 +313,47 @@ export const WatchOperationsResponse_Kind = {
    *
    * @generated from enum value: KIND_UNSPECIFIED = 0;
    */
-  UNSPECIFIED: 0,
+  KIND_UNSPECIFIED: 0,
 
   /**
    * An operation that was there when the stream began.
    *
-   * @generated from enum value: KIND_SNAPSHOT = 1;
+   * @generated from enum value: SNAPSHOT = 1;
    */
   SNAPSHOT: 1,
 
   /**
    * All that were there have been sent. Comes once, also when there were none.
    *
-   * @generated from enum value: KIND_SNAPSHOT_END = 2;
+   * @generated from enum value: SNAPSHOT_END = 2;
    */
   SNAPSHOT_END: 2,
 
   /**
    * A new operation, or one that matches the filter only now.
    *
-   * @generated from enum value: KIND_ADDED = 3;
+   * @generated from enum value: ADDED = 3;
    */
   ADDED: 3,
 
   /**
    * A change of an operation that was sent before.
    *
-   * @generated from enum value: KIND_CHANGED = 4;
+   * @generated from enum value: CHANGED = 4;
    */
   CHANGED: 4,
 
   /**
    * An operation that was sent before is not part of the collection any more. `gone_reason` says why.
    *
-   * @generated from enum value: KIND_GONE = 5;
+   * @generated from enum value: GONE = 5;
    */
   GONE: 5,
 
   /**
    * The stream is alive and there is nothing new. Carries no operation.
    *
-   * @generated from enum value: KIND_HEARTBEAT = 6;
+   * @generated from enum value: HEARTBEAT = 6;
    */
   HEARTBEAT: 6,
 } as const;
@@ -378,23 +378,23 @@ export const WatchOperationsResponse_KindSchema: GenEnum<WatchOperationsResponse
  */
 export const WatchOperationsResponse_GoneReason = {
   /**
-   * Not set: the message is no KIND_GONE.
+   * Not set: the message is no GONE.
    *
    * @generated from enum value: GONE_REASON_UNSPECIFIED = 0;
    */
-  UNSPECIFIED: 0,
+  GONE_REASON_UNSPECIFIED: 0,
 
   /**
    * The upstream does not have it any more.
    *
-   * @generated from enum value: GONE_REASON_NOT_FOUND = 1;
+   * @generated from enum value: NOT_FOUND = 1;
    */
   NOT_FOUND: 1,
 
   /**
    * It exists and the filter does not return it any more. `operation` shows its present state.
    *
-   * @generated from enum value: GONE_REASON_FILTERED_OUT = 2;
+   * @generated from enum value: FILTERED_OUT = 2;
    */
   FILTERED_OUT: 2,
 } as const;
@@ -455,7 +455,7 @@ export type CancelAndWaitResponse = Message<"lrogateway.v1.CancelAndWaitResponse
   outcome: CancelAndWaitResponse_Outcome;
 
   /**
-   * The operation as last read. Absent with OUTCOME_NOT_FOUND.
+   * The operation as last read. Absent with NOT_FOUND.
    *
    * @generated from field: google.longrunning.Operation operation = 2;
    */
@@ -480,47 +480,47 @@ export const CancelAndWaitResponse_Outcome = {
    *
    * @generated from enum value: OUTCOME_UNSPECIFIED = 0;
    */
-  UNSPECIFIED: 0,
+  OUTCOME_UNSPECIFIED: 0,
 
   /**
    * The operation ended with error code 1.
    *
-   * @generated from enum value: OUTCOME_CANCELLED = 1;
+   * @generated from enum value: CANCELLED = 1;
    */
   CANCELLED: 1,
 
   /**
    * The operation ended well all the same: the cancel came too late to matter.
    *
-   * @generated from enum value: OUTCOME_COMPLETED = 2;
+   * @generated from enum value: COMPLETED = 2;
    */
   COMPLETED: 2,
 
   /**
    * The operation ended with another error than CANCELLED.
    *
-   * @generated from enum value: OUTCOME_FAILED = 3;
+   * @generated from enum value: FAILED = 3;
    */
   FAILED: 3,
 
   /**
    * The operation was done before the gateway sent its first cancel. `operation` shows how.
    *
-   * @generated from enum value: OUTCOME_ALREADY_DONE = 4;
+   * @generated from enum value: ALREADY_DONE = 4;
    */
   ALREADY_DONE: 4,
 
   /**
    * The cancel was taken, and the operation was not done when the time was up.
    *
-   * @generated from enum value: OUTCOME_STILL_RUNNING = 5;
+   * @generated from enum value: STILL_RUNNING = 5;
    */
   STILL_RUNNING: 5,
 
   /**
    * The upstream has no such operation.
    *
-   * @generated from enum value: OUTCOME_NOT_FOUND = 6;
+   * @generated from enum value: NOT_FOUND = 6;
    */
   NOT_FOUND: 6,
 } as const;
@@ -549,47 +549,47 @@ export const State = {
    *
    * @generated from enum value: STATE_UNSPECIFIED = 0;
    */
-  UNSPECIFIED: 0,
+  STATE_UNSPECIFIED: 0,
 
   /**
    * The work goes on.
    *
-   * @generated from enum value: STATE_RUNNING = 1;
+   * @generated from enum value: RUNNING = 1;
    */
   RUNNING: 1,
 
   /**
    * The work goes on, and a cancellation has been asked for. It may still end in any way.
    *
-   * @generated from enum value: STATE_CANCELLING = 2;
+   * @generated from enum value: CANCELLING = 2;
    */
   CANCELLING: 2,
 
   /**
    * Done, with a response.
    *
-   * @generated from enum value: STATE_SUCCEEDED = 3;
+   * @generated from enum value: SUCCEEDED = 3;
    */
   SUCCEEDED: 3,
 
   /**
    * Done, with an error other than CANCELLED.
    *
-   * @generated from enum value: STATE_FAILED = 4;
+   * @generated from enum value: FAILED = 4;
    */
   FAILED: 4,
 
   /**
    * Done, with error code 1.
    *
-   * @generated from enum value: STATE_CANCELLED = 5;
+   * @generated from enum value: CANCELLED = 5;
    */
   CANCELLED: 5,
 
   /**
    * Done, with neither response nor error. How it went is not known.
    *
-   * @generated from enum value: STATE_DONE_WITHOUT_RESULT = 6;
+   * @generated from enum value: DONE_WITHOUT_RESULT = 6;
    */
   DONE_WITHOUT_RESULT: 6,
 } as const;
