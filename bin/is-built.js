@@ -1,6 +1,6 @@
 "use strict";
 /*
- * Whether dist/ is what the sources say. CommonJS in old syntax, like the launcher that asks.
+ * Whether dist/ is what the sources say. CommonJS in plain syntax, like the launcher that asks.
  */
 const { createHash } = require("node:crypto");
 const fs = require("node:fs");
@@ -36,11 +36,11 @@ function stampOf(root) {
 function add(hash, root, name) {
   const file = path.join(root, name);
   if (fs.statSync(file).isDirectory()) {
-    for (const child of fs.readdirSync(file).sort()) add(hash, root, name + "/" + child);
+    for (const child of fs.readdirSync(file).sort()) add(hash, root, `${name}/${child}`);
     return;
   }
   const content = fs.readFileSync(file);
-  hash.update(name + "\0" + content.length + "\0").update(content);
+  hash.update(`${name}\0${content.length}\0`).update(content);
 }
 
 module.exports = { isBuilt, stampOf, STAMP };
