@@ -96,9 +96,19 @@ function callsFinished(router: Router, clock: Clock): Promise<void> {
 }
 
 /** Compiles the rules and opens the upstream: all that can be refused before the port is opened. */
-export function openBackend({ upstream: config }: Config, parts: Omit<GatewayParts, "log">): Upstream {
+export function openBackend({ upstream: config }: Config, parts: GatewayParts): Upstream {
   const { endpoint = "" } = config;
-  const upstream = openUpstream({ ...config, endpoint }, { ...parts, transcoder: compileRules(config) });
+  const bindings = compileRules(config);
+  for (const { source, line, path, reason } of bindings.warnings)
+    parts.log.warn("an HTTP rule is left out", { source, line, path, reason });
+  const upstream = openUpstream(
+    { ...config, endpoint },
+    {
+      ...parts,
+      transcoder: bindings,
+      onTokenFailure: (error) => parts.log.warn("no token for the upstream", { error }),
+    },
+  );
   if ("api" in upstream) return upstream;
   throw new ConfigurationRefused(
     upstream.problems.map(({ path, message }) =>

@@ -2,6 +2,7 @@ import { camelPath } from "../config/camel.ts";
 import { KEYS, type Key } from "../config/keys.ts";
 import { openBackend } from "../gateway.ts";
 import { systemClock } from "../lib/clock.ts";
+import { createLog } from "../observe/log.ts";
 import { configure, type Loaded } from "./configure.ts";
 import { EXIT } from "./exit-codes.ts";
 import type { CommandIo } from "./io.ts";
@@ -34,7 +35,7 @@ async function checkBackend({ config, origins }: Loaded): Promise<void> {
   try {
     const backend = openBackend(
       { ...config, upstream },
-      { clock: systemClock, random: Math.random, version: packageVersion() },
+      { clock: systemClock, log: createLog("warn", 2), random: Math.random, version: packageVersion() },
     );
     await backend.close();
   } catch (error) {

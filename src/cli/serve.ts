@@ -1,11 +1,10 @@
 import type { Config } from "../config/config.ts";
-import { type RunningEmulator, startEmulator } from "../emulator/start-emulator.ts";
+import type { RunningEmulator } from "../emulator/start-emulator.ts";
 import { startGateway } from "../gateway.ts";
 import { systemClock } from "../lib/clock.ts";
 import { createLog, type Log } from "../observe/log.ts";
 import { configure, type Loaded } from "./configure.ts";
 import type { CommandIo } from "./io.ts";
-import { linesToPaste } from "./lines-to-paste.ts";
 import { type ProcessEvents, type Running, runUntilStopped } from "./run-until-stopped.ts";
 import { explainStartFailure } from "./start-failure.ts";
 import { packageVersion } from "./version.ts";
@@ -44,7 +43,7 @@ async function start({ config, origins }: Loaded, io: CommandIo, log: Log): Prom
     });
     if (emulator) io.out(EMULATOR_NOTICE);
     io.out(`listening on ${gateway.address}\n`);
-    if (emulator) io.out(linesToPaste(gateway.address));
+    if (emulator) io.out((await import("./lines-to-paste.ts")).linesToPaste(gateway.address));
     return { drain: () => gateway.drain().finally(() => emulator?.close()) };
   } catch (error) {
     await emulator?.close();
@@ -52,8 +51,10 @@ async function start({ config, origins }: Loaded, io: CommandIo, log: Log): Prom
   }
 }
 
-function embedEmulator(): Promise<RunningEmulator> {
-  return startEmulator({ clock: systemClock, demo: true, listen: "127.0.0.1:0" });
+/** Loads the emulator only where it is wanted. */
+async function embedEmulator(): Promise<RunningEmulator> {
+  const { startEmulator } = await import("../emulator/start-emulator.ts");
+  return await startEmulator({ clock: systemClock, demo: true, listen: "127.0.0.1:0" });
 }
 
 /** The configuration with the embedded emulator as its upstream; no proxy stands between the two. */

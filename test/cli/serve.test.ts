@@ -1,4 +1,4 @@
-import { execFile } from "node:child_process";
+import { execFile, spawn } from "node:child_process";
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { createServer } from "node:net";
 import { tmpdir } from "node:os";
@@ -196,6 +196,20 @@ describe("signals", () => {
     const gateway = await startServe([], { group: true });
     process.kill(-(gateway.child.pid ?? 0), "SIGINT");
     expect(await gateway.ended).toMatchObject({ code: 0, signal: null });
+  });
+
+  it("that reach npm alone end the gateway under npm start, too, with 0", async () => {
+    const npm = spawn("npm", ["start", "--", "--listen", "127.0.0.1:0"], { cwd: ROOT });
+    let output = "";
+    await new Promise<void>((resolve) =>
+      npm.stdout.setEncoding("utf8").on("data", (text: string) => {
+        output += text;
+        if (output.includes("listening on ")) resolve();
+      }),
+    );
+    npm.kill("SIGTERM");
+    // The pipes close when the last process that holds them has ended: the gateway, not only npm.
+    expect(await new Promise((resolve) => npm.on("close", resolve))).toBe(0);
   });
 
   it("end the emulator with 0", async () => {
