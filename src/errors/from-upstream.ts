@@ -261,8 +261,10 @@ function isReason(reason: string): reason is Reason {
   return Object.hasOwn(REASONS, reason);
 }
 
+/** A message as text; a page that somebody has put into one is none. */
 function text(json: JsonValue | undefined): string {
-  return typeof json === "string" ? json.trim() : "";
+  const message = typeof json === "string" ? json.trim() : "";
+  return /^<(?:!doctype|html|\?xml)\b/i.test(message) ? "" : message;
 }
 
 /** `HTTP 502 from upstream (text/html)`: status and media type, both harmless. */

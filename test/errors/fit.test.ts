@@ -101,6 +101,13 @@ describe("finishError", () => {
     );
   });
 
+  test("counts metadata, each entry with what HTTP/2 adds to it", () => {
+    const metadata = Array.from({ length: 20 }, (_, i): [string, string] => [`x-${i}`, "v".repeat(80)]);
+    const error = new ConnectError("m".repeat(9000), Code.Aborted, metadata);
+    expect(trailerBytes(finishError(error))).toBeLessThanOrEqual(ROOM);
+    expect(trailerBytes(finishError(error))).toBeGreaterThan(ROOM - 400);
+  });
+
   test("cuts DebugInfo first: its stack, then as much of its text as has to go", () => {
     const error = withDetails(
       [DebugInfoSchema, { stackEntries: Array(50).fill("at line"), detail: "é".repeat(3000) }],

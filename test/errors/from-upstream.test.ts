@@ -237,6 +237,16 @@ describe("text", () => {
     expect(error.findDetails(BadRequestSchema)[0]?.fieldViolations[0]?.field).toBe("\ufffd");
   });
 
+  test("is no page, not even one inside of JSON", () => {
+    for (const page of ["<html><body>x", " <!DOCTYPE html>", "<?xml version='1.0'?>"])
+      expect(decode(500, { error: { code: 500, message: page } }).rawMessage).toBe(
+        "HTTP 500 from upstream (application/json)",
+      );
+    expect(decode(500, { error: { code: 500, message: "<b> is no tag here" } }).rawMessage).toBe(
+      "<b> is no tag here",
+    );
+  });
+
   test("of an answer without one names the status and media type", () => {
     expect(decode(500, { error: { code: 500 } }).rawMessage).toBe(
       "HTTP 500 from upstream (application/json)",

@@ -11,11 +11,10 @@ import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { GetOperationRequestSchema, Operations } from "../../gen/google/longrunning/operations_pb.ts";
 import { ErrorInfoSchema } from "../../gen/google/rpc/error_details_pb.ts";
 import { StatusSchema } from "../../gen/google/rpc/status_pb.ts";
-import { loadConfig } from "../../src/config/load.ts";
-import { type RunningGateway, startGateway } from "../../src/gateway.ts";
-import { systemClock } from "../../src/lib/clock.ts";
+import type { RunningGateway } from "../../src/gateway.ts";
 import { CODES, type Row, SHAPES } from "../errors/golden.ts";
 import { FaultServer } from "../support/fault-server.ts";
+import { startTestGateway } from "../support/test-gateway.ts";
 
 const TOKEN = "ya29.the-callers-own-token-of-the-matrix";
 const DATASET = "projects/p/locations/l/datasets/d";
@@ -59,14 +58,7 @@ beforeAll(async () => {
     if (coding) reply.gzip(found.http, bodyOf(name, found), headers);
     else reply.send(found.http, bodyOf(name, found), headers);
   });
-  const loaded = loadConfig({
-    file: undefined,
-    env: {},
-    flags: { listen: "127.0.0.1:0", "upstream.endpoint": upstream.origin, "upstream.credentials": "caller" },
-  });
-  if ("problems" in loaded) throw new Error(JSON.stringify(loaded.problems));
-  const log = { debug() {}, info() {}, warn() {}, error() {}, enabled: () => false, flush: async () => {} };
-  gateway = await startGateway(loaded.config, { clock: systemClock, log, random: Math.random, version: "0" });
+  gateway = await startTestGateway(upstream.origin, { "upstream.credentials": "caller" });
   const baseUrl = `http://${gateway.address}`;
   session = connectHttp2(baseUrl);
   grpcJs = new grpc.Client(gateway.address, grpc.credentials.createInsecure());

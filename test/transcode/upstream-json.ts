@@ -14,6 +14,7 @@ import {
 import { type ReflectMessage, reflect } from "@bufbuild/protobuf/reflect";
 import { type Any, anyUnpack, hasCustomJsonRepresentation, StructSchema } from "@bufbuild/protobuf/wkt";
 import fc from "fast-check";
+import { expect } from "vitest";
 
 const PREFIX = "type.googleapis.com/";
 const STRUCT = `${PREFIX}google.protobuf.Struct`;
@@ -205,6 +206,42 @@ function viewOfAny(any: Any, registry: Registry): JsonValue {
   return hasCustomJsonRepresentation(desc)
     ? { "@type": any.typeUrl, value: inner }
     : { "@type": any.typeUrl, ...(inner as JsonObject) };
+}
+
+/** Fails unless an operation as a caller sees it is the one that was sent, by the documented rules. */
+export function expectSameOperation(sent: JsonObject, seen: JsonObject): void {
+  const where = JSON.stringify({ sent, seen });
+  expect(seen["name"] ?? "", where).toBe(sent["name"]);
+  expect(seen["done"] ?? false, where).toBe(sent["done"] ?? false);
+  expect(sameAny(sent["metadata"], seen["metadata"]), where).toBe(true);
+  const failed = sent["error"] !== undefined && sent["error"] !== null;
+  expect("error" in seen, where).toBe(failed);
+  if (!failed) expect(sameAny(sent["response"], seen["response"]), where).toBe(true);
+  else expectSameStatus(sent["error"] as JsonValue, seen["error"] as JsonObject, where);
+}
+
+/** The code and the details; the message where it is one. */
+function expectSameStatus(sent: JsonValue, seen: JsonObject, where: string): void {
+  if (typeof sent !== "object" || sent === null || Array.isArray(sent)) {
+    expect(seen["code"], where).toBe(2);
+    expect(sameAny(sent, (seen["details"] as JsonValue[])[0]), where).toBe(true);
+    return;
+  }
+  const code = sent["code"];
+  // Only what is a number or a text: an object may have a member that makes Number() throw.
+  const isCode =
+    (typeof code === "number" || typeof code === "string") &&
+    Number.isInteger(Number(code)) &&
+    Math.abs(Number(code)) < 2 ** 31 &&
+    code !== "";
+  if (code === undefined || code === null || isCode) expect(seen["code"] ?? 0, where).toBe(Number(code ?? 0));
+  else expect(seen["code"], where).toBe(2);
+  if (typeof sent["message"] === "string") expect(seen["message"] ?? "", where).toBe(sent["message"]);
+  if (!Array.isArray(sent["details"])) return;
+  const details = (seen["details"] ?? []) as JsonValue[];
+  expect(details, where).toHaveLength(sent["details"].length);
+  for (const [index, detail] of sent["details"].entries())
+    expect(sameAny(detail, details[index]) || detail === null, where).toBe(true);
 }
 
 /** Whether `seen` is what was `sent`, up to the documented wrapping and to what ProtoJSON leaves open. */
