@@ -154,7 +154,9 @@ function cutDebugInfo(draft: Draft, excess: number): string | undefined {
 function cutMessage(draft: Draft, excess: number, keep: number): string | undefined {
   const size = percentBytes(draft.message);
   if (size <= keep || size === 0) return undefined;
-  draft.message = cutText(draft.message, Math.max(keep, size - excess), percentBytes);
+  // Each byte of ASCII stands in grpc-message once and in the details a third more; other text is cut again.
+  const less = size - Math.ceil((excess * 3) / 7) - 1;
+  draft.message = cutText(draft.message, Math.max(keep, less), percentBytes);
   return "message";
 }
 
