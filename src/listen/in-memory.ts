@@ -106,7 +106,7 @@ class MemoryCall implements TransportCall {
     if (this.#over) return;
     this.#over = true;
     this.#reject(new Error(`reset: ${code}`));
-    this.#receiver?.closed(false);
+    queueMicrotask(() => this.#receiver?.closed(false));
   }
 
   #finish(

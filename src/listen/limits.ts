@@ -4,6 +4,8 @@ export interface ListenerLimits {
   readonly connections: number;
   /** Concurrent streams of one HTTP/2 connection; more are refused by REFUSED_STREAM, which clients retry. */
   readonly streamsPerSession: number;
+  /** What one HTTP/2 connection may hold before its new streams are refused, in MiB; answers it does not take count. */
+  readonly sessionMemoryMiB: number;
   /** Bytes of a header list, in HTTP/2's counting (RFC 9113 §6.5.2: names, values and 32 bytes for each field). */
   readonly headerListBytes: number;
   /** Fields of a header list. */
@@ -29,6 +31,8 @@ export const DEFAULT_LISTENER_LIMITS: ListenerLimits = {
   connections: 4_000,
   // RFC 9113 §6.5.2 advises at least 100. Node would promise 4 billion.
   streamsPerSession: 100,
+  // Eight of the largest list pages (4 MiB) on their way to one caller. Node's own 10 MiB would refuse the third.
+  sessionMemoryMiB: 32,
   // 6 KiB of request metadata are legal and in use; Google's clients announce 8 to 16 KiB themselves.
   headerListBytes: 16_384,
   headerFields: 100,

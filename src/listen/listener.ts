@@ -35,6 +35,8 @@ export interface ListenerOptions {
 export interface Listener {
   /** `host:port` that is really listened on, or `unix:/path`. */
   readonly address: string;
+  /** How many connections are open. */
+  readonly connections: number;
   /** Stops listening and ends all connections, whatever is under way on them. */
   close(): Promise<void>;
 }
@@ -67,6 +69,9 @@ export async function startListener(options: ListenerOptions, app: App): Promise
   const address = await listen(server, options.listen);
   return {
     address,
+    get connections() {
+      return sockets.size;
+    },
     async close() {
       const closed = new Promise<void>((resolve) => server.close(() => resolve()));
       for (const session of watch.sessions) session.destroy();
@@ -79,6 +84,7 @@ export async function startListener(options: ListenerOptions, app: App): Promise
 
 function createHttp2(app: App, limits: ListenerLimits, watch: SessionWatch): Http2Server {
   const server = createHttp2Server({
+    maxSessionMemory: limits.sessionMemoryMiB,
     maxHeaderListPairs: limits.headerFields,
     streamResetBurst: limits.resetBurst,
     streamResetRate: limits.resetsPerSecond,

@@ -138,8 +138,10 @@ class Http2Call implements TransportCall {
   }
 
   reset(code: ResetCode): void {
-    // Through destroy, the stream would be reset with a code of Node's choice.
-    if (!this.stream.destroyed) this.stream.close(RESET_CODES[code]);
+    if (this.stream.destroyed) return;
+    this.stream.close(RESET_CODES[code]);
+    // At once, or frames of the stream that are in the same read are still handed to it, one by one.
+    this.stream.destroy();
   }
 
   /**

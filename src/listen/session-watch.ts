@@ -11,8 +11,8 @@ interface Watched {
   pingSentAt: number | undefined;
 }
 
-/** How often the sessions are looked at, in milliseconds. A session dies at most this much later than it might. */
-const LOOK_EVERY_MS = 1_000;
+/** How often the sessions are looked at while an answer to a PING may take its time. */
+const LOOKS_PER_ANSWER = 10;
 
 /** After a session has answered its first PING, quiet ones are asked this many times more rarely. */
 const QUIET_FACTOR = 6;
@@ -48,14 +48,17 @@ export class SessionWatch {
     };
     this.#watched.add(watched);
     session.on("close", () => this.#watched.delete(watched));
-    this.#timer ??= this.#clock.setTimer(LOOK_EVERY_MS, () => this.#look());
+    this.#timer ??= this.#later();
+  }
+
+  #later(): Timer {
+    return this.#clock.setTimer(this.#limits.pingAnswerMs / LOOKS_PER_ANSWER, () => this.#look());
   }
 
   #look(): void {
     const now = this.#clock.monotonic();
     for (const watched of this.#watched) this.#lookAt(watched, now);
-    this.#timer =
-      this.#watched.size > 0 ? this.#clock.setTimer(LOOK_EVERY_MS, () => this.#look()) : undefined;
+    this.#timer = this.#watched.size > 0 ? this.#later() : undefined;
   }
 
   #lookAt(watched: Watched, now: number): void {

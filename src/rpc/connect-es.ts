@@ -165,6 +165,10 @@ async function writeResponse(
 /** How much of a request body waits for its reader before the carrier is told to wait. */
 const BODY_BUFFER_BYTES = 65_536;
 
+/** After so many pieces of a body, they must have so many bytes on average: each costs as much as a small call. */
+const PIECES_FREE = 1_024;
+const PIECE_BYTES = 16;
+
 /** The request body as connect-es reads it, and what else the carrier tells. */
 class Exchange implements Receiver {
   call: TransportCall | undefined;
@@ -172,6 +176,8 @@ class Exchange implements Receiver {
   readonly #abort: AbortController;
   #chunks: Uint8Array[] = [];
   #bytes = 0;
+  #pieces = 0;
+  #arrivedBytes = 0;
   #end: "open" | "complete" | "cut" = "open";
   #arrived = Promise.withResolvers<void>();
   #drained = Promise.withResolvers<void>();
@@ -181,6 +187,9 @@ class Exchange implements Receiver {
   }
 
   data(chunk: Uint8Array): void {
+    this.#arrivedBytes += chunk.byteLength;
+    if (++this.#pieces > PIECES_FREE && this.#arrivedBytes < this.#pieces * PIECE_BYTES)
+      this.call?.reset("ENHANCE_YOUR_CALM");
     this.#chunks.push(chunk);
     this.#bytes += chunk.byteLength;
     if (this.#bytes > BODY_BUFFER_BYTES) this.call?.pause();

@@ -7,6 +7,8 @@ export class RequestBody {
   #buffer: Buffer;
   /** Bytes that have arrived. */
   length: number;
+  /** In how many pieces. */
+  pieces = 1;
 
   constructor(first: Buffer) {
     this.#buffer = Buffer.allocUnsafeSlow(Math.max(256, 2 * first.length));
@@ -17,6 +19,7 @@ export class RequestBody {
   add(chunk: Buffer): void {
     const start = this.length;
     this.length += chunk.length;
+    this.pieces++;
     if (this.#buffer.length < this.length) {
       const larger = Buffer.allocUnsafeSlow(2 * this.length);
       this.#buffer.copy(larger, 0, 0, start);

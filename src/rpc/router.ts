@@ -34,6 +34,8 @@ export interface RouterOptions {
   readonly requestArrivalMs?: number;
   /** How long a caller may leave an answer lying, in milliseconds. Default {@link ANSWER_STALL_MS}. */
   readonly answerStallMs?: number;
+  /** How many bytes of answers may wait for their callers. Default {@link UNSENT_BYTES}. */
+  readonly unsentBytes?: number;
   /** The smallest answer that is compressed, in bytes. Default {@link COMPRESS_MIN_BYTES}. */
   readonly compressMinBytes?: number;
   /** Methods that go through connect-es' handlers from the start: client streams, bidirectional streams. */
@@ -45,6 +47,12 @@ export interface RouterOptions {
 /** Largest request message: the requests of this API are a name and a few fields, and 16 KiB hold any of them. */
 export const REQUEST_MESSAGE_BYTES = 16_384;
 
+/**
+ * In how many pieces a request may arrive. Each costs as much as a small call, whatever is in it; a client that sends
+ * 16 KiB in pieces of 64 bytes means harm, and is reset before it has sent them.
+ */
+export const REQUEST_PIECES = 256;
+
 /** How long a request may take to arrive: its few bytes come in the packet after its headers, or something is wrong. */
 export const REQUEST_ARRIVAL_MS = 5_000;
 
@@ -53,6 +61,9 @@ export const REQUEST_ARRIVAL_MS = 5_000;
  * short enough that callers who never read cannot fill the memory.
  */
 export const ANSWER_STALL_MS = 20_000;
+
+/** How many bytes of answers may wait for their callers: a quarter of the memory that a small container has. */
+export const UNSENT_BYTES = 128 * 2 ** 20;
 
 /** The app of the RPC path, and its handle for who stops it. */
 export interface Router extends App {
@@ -110,8 +121,10 @@ function createPath(options: RouterOptions): Path {
   const clock = options.clock ?? systemClock;
   const limits: CallLimits = {
     requestMessageBytes: options.requestMessageBytes ?? REQUEST_MESSAGE_BYTES,
+    requestPieces: REQUEST_PIECES,
     requestArrivalMs: options.requestArrivalMs ?? REQUEST_ARRIVAL_MS,
     answerStallMs: options.answerStallMs ?? ANSWER_STALL_MS,
+    unsentBytes: options.unsentBytes ?? UNSENT_BYTES,
     compressMinBytes: options.compressMinBytes ?? COMPRESS_MIN_BYTES,
   };
   return {
@@ -122,6 +135,7 @@ function createPath(options: RouterOptions): Path {
     stages: options.stages ?? {},
     limits,
     openCalls: 0,
+    unsentBytes: 0,
     streams: new Set(),
   };
 }

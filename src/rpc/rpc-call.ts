@@ -26,6 +26,8 @@ export interface Path {
   readonly limits: CallLimits;
   /** How many calls are not answered yet. */
   openCalls: number;
+  /** Bytes of answers that have not left yet. */
+  unsentBytes: number;
   /** The server streams among them: a drain ends these, while it lets unary calls finish. */
   readonly streams: Set<RpcCall>;
 }
@@ -34,10 +36,14 @@ export interface Path {
 export interface CallLimits {
   /** Largest request message, before and after inflation, in bytes. */
   readonly requestMessageBytes: number;
+  /** In how many pieces a request may arrive. */
+  readonly requestPieces: number;
   /** How long a request may take to arrive, in milliseconds. */
   readonly requestArrivalMs: number;
   /** How long a caller may leave an answer, or a message of a stream, lying, in milliseconds. */
   readonly answerStallMs: number;
+  /** How many bytes of answers may wait for their callers before new calls are refused. */
+  readonly unsentBytes: number;
   /** The smallest answer that is compressed, in bytes. */
   readonly compressMinBytes: number;
 }
@@ -115,6 +121,7 @@ export abstract class RpcCall implements FinishedCall, Answering, Receiver, Expi
     carrier.receive(this);
     const length = Number(carrier.headers["content-length"] ?? 0);
     if (this.#refusal) this.fail(this.#refusal);
+    else if (path.unsentBytes > path.limits.unsentBytes) this.fail(overloaded());
     else if (this.deadline <= this.openedAt) this.end(deadlineExceeded());
     else if (length > this.#bodyLimit()) this.fail(tooLarge(path.limits.requestMessageBytes));
     else {
@@ -187,7 +194,8 @@ export abstract class RpcCall implements FinishedCall, Answering, Receiver, Expi
 
   data(chunk: Buffer): void {
     if (this.phase !== "reading") return;
-    const limit = this.path.limits.requestMessageBytes;
+    const { path } = this;
+    const limit = path.limits.requestMessageBytes;
     const before = this.#body;
     if (before === undefined) {
       this.#body = chunk;
@@ -196,6 +204,7 @@ export abstract class RpcCall implements FinishedCall, Answering, Receiver, Expi
       const body = before instanceof RequestBody ? before : new RequestBody(before);
       body.add(chunk);
       this.#body = body;
+      if (body.pieces > path.limits.requestPieces) this.cut(inTooManyPieces(path.limits.requestPieces));
     }
     if (this.#body.length > this.#bodyLimit()) this.fail(tooLarge(limit));
   }
@@ -213,6 +222,7 @@ export abstract class RpcCall implements FinishedCall, Answering, Receiver, Expi
       this.decided(this.ended);
       this.#tell(this.ended);
     }
+    this.path.unsentBytes -= this.responseBytes;
     this.path.wheel.forget(this);
   }
 
@@ -237,6 +247,15 @@ export abstract class RpcCall implements FinishedCall, Answering, Receiver, Expi
     if (this.phase === "answered") return;
     this.ended = why;
     this.fail(why);
+    this.#tell(why);
+  }
+
+  /** Ends the call without an answer, for a caller that costs more than one with every frame. */
+  cut(why: ConnectError): void {
+    if (this.phase === "answered") return;
+    this.ended = why;
+    this.decided(why);
+    this.carrier.reset("ENHANCE_YOUR_CALM");
     this.#tell(why);
   }
 
@@ -270,6 +289,7 @@ export abstract class RpcCall implements FinishedCall, Answering, Receiver, Expi
     const { path } = this;
     this.phase = "answered";
     path.openCalls--;
+    path.unsentBytes += this.responseBytes;
     path.stages.finished?.(this, error);
   }
 
@@ -331,6 +351,16 @@ const NOTHING = Buffer.alloc(0);
 
 function deadlineExceeded(): ConnectError {
   return gatewayError("DEADLINE_PASSED", "the deadline of the call has passed");
+}
+
+function overloaded(): ConnectError {
+  return gatewayError("GATEWAY_OVERLOADED", "too many answers wait for callers that do not read; try again", {
+    retryDelayMs: 1_000,
+  });
+}
+
+function inTooManyPieces(limit: number): ConnectError {
+  return gatewayError("REQUEST_TOO_LARGE", `the request came in more than ${limit} pieces`);
 }
 
 function arrivedTooLate(limitMs: number): ConnectError {

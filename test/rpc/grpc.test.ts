@@ -151,11 +151,20 @@ describe("gRPC", () => {
     const message = echo({ data: new Uint8Array(16_384 - 3) });
     const bytes = request(message);
     expect(bytes.length).toBe(16_384 + 5);
-    const pieces = Array.from(bytes, (_, at) => bytes.subarray(at, at + 1));
+    const pieces = Array.from({ length: 256 }, (_, at) => bytes.subarray(at * 65, (at + 1) * 65));
     const answer = await callInMemory(app, { target: SAY, headers: GRPC, body: pieces });
     expect(answer.trailers).toEqual({ "grpc-status": "0" });
     const [reply] = envelopes(answer.body);
     expect(fromBinary(EchoSchema, reply?.message ?? new Uint8Array())).toMatchObject({ times: 16_381 });
+  });
+
+  it("resets a request that comes in more pieces than any honest one", async () => {
+    const app = router({ say: (message) => message });
+    const body = Array.from({ length: 257 }, () => Buffer.alloc(1));
+    await expect(callInMemory(app, { target: SAY, headers: GRPC, body })).rejects.toThrow(
+      "ENHANCE_YOUR_CALM",
+    );
+    expect(app.openCalls).toBe(0);
   });
 
   it("answers what is not served by UNIMPLEMENTED in a header block", async () => {

@@ -1,0 +1,53 @@
+import { type DescMethodUnary, toBinary } from "@bufbuild/protobuf";
+import { createConnectTransport, createGrpcTransport } from "@connectrpc/connect-node";
+import { expect } from "vitest";
+import { type Echo, EchoSchema, EchoService, echo } from "./echo-service.ts";
+
+/**
+ * Callers who behave: one call after the other over gRPC, and over Connect on HTTP/1.1, while something bad goes on.
+ */
+export class GoodCaller {
+  #calls = 0;
+  #running = true;
+  readonly #done: Promise<unknown>;
+
+  constructor(url: string) {
+    const transports = [
+      createGrpcTransport({ baseUrl: url }),
+      createConnectTransport({ baseUrl: url, httpVersion: "1.1" }),
+    ];
+    this.#done = Promise.all(transports.map((transport) => this.#callOn(transport)));
+    // Looked at in stop(); until then a failure must not end the process.
+    this.#done.catch(() => {});
+  }
+
+  /** Ends the calls. Throws when one of them failed or was answered wrong, or when there were fewer than `least`. */
+  async stop(least = 4): Promise<void> {
+    while (this.#calls < least && this.#running) {
+      await Promise.race([new Promise((resolve) => setTimeout(resolve, 5)), this.#done]);
+    }
+    this.#running = false;
+    await this.#done;
+    expect(this.#calls).toBeGreaterThanOrEqual(least);
+  }
+
+  async #callOn(transport: ReturnType<typeof createGrpcTransport>): Promise<void> {
+    const method = EchoService.method["say"] as DescMethodUnary;
+    while (this.#running) {
+      const text = `call ${this.#calls}`;
+      const answer = await transport.unary(method, undefined, 10_000, undefined, { text });
+      expect((answer.message as Echo).text).toBe(text);
+      this.#calls++;
+      await new Promise((resolve) => setTimeout(resolve, 2));
+    }
+  }
+}
+
+/** The bytes of a gRPC request body with this message. */
+export function grpcBody(fields: Parameters<typeof echo>[0]): Buffer {
+  const message = toBinary(EchoSchema, echo(fields));
+  const body = Buffer.alloc(5 + message.length);
+  body.writeUInt32BE(message.length, 1);
+  body.set(message, 5);
+  return body;
+}
