@@ -1,5 +1,6 @@
 import type { Operation } from "../../gen/google/longrunning/operations_pb.ts";
 import type { Encoded } from "../lib/encoded.ts";
+import { isDone } from "../lib/operation-done.ts";
 import { factsOf, type OperationFacts } from "./operation-facts.ts";
 
 /** An operation as one read has found it. */
@@ -18,7 +19,7 @@ export class Observation {
   }
 
   get done(): boolean {
-    return this.operation.toMessage().done;
+    return isDone(this.operation);
   }
 
   /** Read from the metadata when first asked for. */
