@@ -103,7 +103,7 @@ async function follow(
   const target = engine.target(name, call.header("authorization"));
   const waiter = new Waiter({ target, end, notBefore: requestedAt }, call, engine.tracker, clock);
   waiting.begin(waiter);
-  engine.tracker.find(engine.readTarget(target).key)?.becomeYoung();
+  engine.tracker.cancelRequested(engine.readTarget(target).key);
   // The first look is a call of its own, which goes before polls; what it finds reaches the waiter with all others.
   const look = beginRead(engine, name, call);
   look.result.catch(() => {});

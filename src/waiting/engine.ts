@@ -264,7 +264,7 @@ export class WaitingEngine {
   }
 
   private becomeYoung(key: string): void {
-    this.tracker.find(key)?.becomeYoung();
+    this.tracker.cancelRequested(key);
     this.collections.becomeYoung(key.slice(key.indexOf(" ") + 1));
   }
 }

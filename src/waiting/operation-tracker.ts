@@ -6,6 +6,7 @@ import { ListSweep } from "./list-sweep.ts";
 import type { ListTools } from "./listing.ts";
 import type { Observation } from "./observation.ts";
 import type { ReadScopes } from "./read-scope.ts";
+import { RecentCancels } from "./recent-cancels.ts";
 import { type PollTools, SharedPoll } from "./shared-poll.ts";
 
 /** Who wants to follow what. */
@@ -23,6 +24,7 @@ const RETRY_MS = 5_000;
 export class OperationTracker {
   private readonly polls = new Map<string, SharedPoll>();
   private readonly sweeps = new Map<string, ListSweep>();
+  private readonly recentCancels = new RecentCancels();
   private readonly tools: PollTools;
   private readonly listTools: ListTools;
   private readonly scopes: ReadScopes;
@@ -66,6 +68,7 @@ export class OperationTracker {
         );
       const { name } = target;
       poll = new SharedPoll({ key, name, scope: this.scopes.of(name) }, target.authorization, this.tools);
+      poll.cancelled = this.recentCancels.at(key);
       this.polls.set(key, poll);
       this.sweepOf(target)?.join(poll);
     }
@@ -76,6 +79,12 @@ export class OperationTracker {
   /** The poll of an operation, if it is tracked. */
   find(key: string): SharedPoll | undefined {
     return this.polls.get(key);
+  }
+
+  /** A cancel has passed through: whoever waits for the operation, now or soon, is told of its end sooner. */
+  cancelRequested(key: string): void {
+    this.recentCancels.add(key, this.tools.clock.now());
+    this.polls.get(key)?.becomeYoung();
   }
 
   /** A read, whoever made it, has found the operation of this key. */

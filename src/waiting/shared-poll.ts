@@ -47,7 +47,8 @@ export class SharedPoll implements Poll, Reader {
   private leaveRead: (() => void) | undefined;
   private failures = 0;
   private firstRead: number | undefined;
-  private cancelled: number | undefined;
+  /** When a cancel last passed through the gateway, milliseconds on the wall clock. */
+  cancelled: number | undefined;
   private over = false;
   /** It is queued by itself although its collection is swept. */
   private direct = false;

@@ -207,3 +207,14 @@ test("over waiting.max_watches a wait is refused with RetryInfo and a reason", a
   await clock.run(Promise.all(two));
   expect(engine.stats.watches).toBe(0);
 });
+
+test("tells of a cancellation soon, also to those who begin to wait after the cancel has passed through", async () => {
+  const { upstream, clock, engine, upstreamCall, wait } = bench();
+  upstream.start(NAME, 60 * MINUTE);
+  await clock.advance(10 * MINUTE);
+  const cancelled = await clock.run(engine.cancel(NAME, upstreamCall()));
+  expect(cancelled.error).toBeUndefined();
+  const { operation, took } = await wait(MINUTE);
+  expect(operation).toMatchObject({ done: true, result: { case: "error", value: { code: 1 } } });
+  expect(took).toBeLessThanOrEqual(1_500 + 1_300);
+});
