@@ -36,7 +36,7 @@ const RETRY_MS = 5_000;
 
 /** The door to waiting: counts who is in, and asks whether he may be, when he comes and while he stays. */
 export class Attendances {
-  private readonly options: AttendanceOptions;
+  readonly options: AttendanceOptions;
   private readonly perCaller = new Map<Identity, number>();
   private readonly inside = new Set<Attendance>();
   private draining = false;
@@ -63,10 +63,7 @@ export class Attendances {
     if (this.inside.size >= this.options.maxWatches) throw full("waiting.max_watches");
     if (his >= this.options.maxWatchesPerCaller) throw full("waiting.max_watches_per_caller");
     this.perCaller.set(identity, his + 1);
-    const attendance: Attendance = new Attendance(attendee, this.options, () => {
-      this.inside.delete(attendance);
-      this.left(identity);
-    });
+    const attendance = new Attendance(attendee, this);
     this.inside.add(attendance);
     try {
       attendance.begin();
@@ -83,7 +80,9 @@ export class Attendances {
     for (const attendance of [...this.inside]) attendance.drain();
   }
 
-  private left(identity: Identity): void {
+  /** For {@link Attendance.leave}. */
+  left(attendance: Attendance, identity: Identity): void {
+    this.inside.delete(attendance);
     const his = (this.perCaller.get(identity) ?? 1) - 1;
     if (his > 0) this.perCaller.set(identity, his);
     else this.perCaller.delete(identity);
@@ -95,20 +94,18 @@ export class Attendance {
   /** Settles with the first check of his right; `undefined` when that needed no waiting. Rejects with a ConnectError. */
   authorized: Promise<void> | undefined;
   private readonly attendee: Attendee;
-  private readonly options: AttendanceOptions;
-  private readonly onLeave: () => void;
+  private readonly door: Attendances;
   private timer: Timer | undefined;
   private gone = false;
 
-  constructor(attendee: Attendee, options: AttendanceOptions, onLeave: () => void) {
+  constructor(attendee: Attendee, door: Attendances) {
     this.attendee = attendee;
-    this.options = options;
-    this.onLeave = onLeave;
+    this.door = door;
   }
 
   /** Checks his right for the first time. Throws, or sets {@link authorized}. */
   begin(): void {
-    const { authorizer } = this.options;
+    const { authorizer } = this.door.options;
     if (!authorizer) return;
     const answer = this.check(authorizer);
     if (answer instanceof ConnectError) throw answer;
@@ -123,7 +120,7 @@ export class Attendance {
     if (this.gone) return;
     this.gone = true;
     this.timer?.cancel();
-    this.onLeave();
+    this.door.left(this, this.attendee.identity);
   }
 
   /** Tells him that the gateway stops. */
@@ -133,7 +130,8 @@ export class Attendance {
 
   private later(authorizer: Authorizer): void {
     if (this.gone) return;
-    this.timer = this.options.clock.setTimer(this.options.reauthorizeInterval, () => {
+    const { clock, reauthorizeInterval } = this.door.options;
+    this.timer = clock.setTimer(reauthorizeInterval, () => {
       const answer = this.check(authorizer);
       if (answer instanceof Promise) answer.then((refused) => this.decide(refused, authorizer));
       else this.decide(answer, authorizer);

@@ -8,6 +8,7 @@ import {
 import type { Encoded } from "../lib/encoded.ts";
 import type { CollectionFollower, CollectionPoll } from "./collection-poll.ts";
 import { type CollectionEntry, SlotSet } from "./collection-view.ts";
+import type { Collections, CollectionTarget } from "./collections.ts";
 import { FollowerStream, type StreamLife } from "./follower-stream.ts";
 import type { Observation } from "./observation.ts";
 import { spliced } from "./spliced-message.ts";
@@ -44,33 +45,32 @@ export class CollectionMessages {
   }
 }
 
+/** What the streams of collections share. */
+export interface CollectionStreamTools extends StreamLife {
+  readonly collections: Collections;
+  readonly messages: CollectionMessages;
+}
+
 /** The stream of WatchOperations: what is there, and then what changes. */
 export class CollectionStream extends FollowerStream<WatchOperationsResponse> implements CollectionFollower {
   position = 0;
-  private readonly follow: (stream: CollectionStream) => CollectionPoll;
-  private readonly messages: CollectionMessages;
+  private readonly target: CollectionTarget;
+  private readonly tools: CollectionStreamTools;
   private readonly seen = new SlotSet();
-  private readonly clock: StreamLife["clock"];
   private poll: CollectionPoll | undefined;
   private notBefore = 0;
   private begun = false;
   private snapshotEnded = false;
 
-  /** `follow` finds or begins the poll of the collection and lets the stream follow it; may throw a ConnectError. */
-  constructor(
-    life: StreamLife,
-    messages: CollectionMessages,
-    follow: (stream: CollectionStream) => CollectionPoll,
-  ) {
-    super(life);
-    this.clock = life.clock;
-    this.messages = messages;
-    this.follow = follow;
+  constructor(target: CollectionTarget, tools: CollectionStreamTools) {
+    super(tools);
+    this.target = target;
+    this.tools = tools;
   }
 
   protected override attach(): void {
-    this.poll = this.follow(this);
-    this.notBefore = this.clock.monotonic() - this.poll.presentInterval;
+    this.poll = this.tools.collections.follow(this.target, this);
+    this.notBefore = this.tools.clock.monotonic() - this.poll.presentInterval;
   }
 
   protected override detach(): void {
@@ -125,7 +125,7 @@ export class CollectionStream extends FollowerStream<WatchOperationsResponse> im
     this.seen.add(entry.slot);
     const kind = known ? Kind.CHANGED : this.snapshotEnded ? Kind.ADDED : Kind.SNAPSHOT;
     const { latest } = entry.view;
-    return latest && this.messages.entry(poll, kind, entry, latest);
+    return latest && this.tools.messages.entry(poll, kind, entry, latest);
   }
 
   private gone(
@@ -133,7 +133,8 @@ export class CollectionStream extends FollowerStream<WatchOperationsResponse> im
     entry: CollectionEntry,
   ): WatchOperationsResponse | Encoded<WatchOperationsResponse> {
     const { latest } = entry.view;
-    if (entry.gone === "filtered-out" && latest) return this.messages.entry(poll, Kind.GONE, entry, latest);
+    if (entry.gone === "filtered-out" && latest)
+      return this.tools.messages.entry(poll, Kind.GONE, entry, latest);
     const message = this.without(poll, Kind.GONE);
     message.name = entry.name;
     message.goneReason = GoneReason.NOT_FOUND;

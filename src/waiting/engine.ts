@@ -18,12 +18,12 @@ import { type Attendance, Attendances, type Attending } from "./attendance.ts";
 import { CallRead } from "./call-read.ts";
 import { CancelAttempts } from "./cancel-attempts.ts";
 import { Cancelling, type PlainAnswer, plainAnswer, plainEnd } from "./cancelling.ts";
-import { CollectionMessages, CollectionStream } from "./collection-stream.ts";
+import { CollectionMessages, CollectionStream, type CollectionStreamTools } from "./collection-stream.ts";
 import { Collections } from "./collections.ts";
 import { Delivery } from "./delivery.ts";
 import { type Authorizer, type Identity, identityOf, type Right, shareKey } from "./identity.ts";
 import type { Observation } from "./observation.ts";
-import { OperationStream } from "./operation-stream.ts";
+import { OperationStream, type OperationStreamTools } from "./operation-stream.ts";
 import { type FollowTarget, OperationTracker } from "./operation-tracker.ts";
 import { ReadBudget } from "./read-budget.ts";
 import { ReadCache } from "./read-cache.ts";
@@ -77,8 +77,8 @@ export class WaitingEngine {
   private readonly scopes: ReadScopes;
   private readonly collections: Collections;
   private readonly cache = new ReadCache();
-  private readonly messages = new WatchMessages();
-  private readonly collectionMessages = new CollectionMessages();
+  private readonly streamTools: OperationStreamTools;
+  private readonly collectionTools: CollectionStreamTools;
 
   constructor(options: EngineOptions) {
     const { api, clock, random, config, credentials, authorizer } = options;
@@ -100,6 +100,11 @@ export class WaitingEngine {
       { ...tools, room: () => this.operations <= MAX_OPERATIONS },
       this.scopes,
     );
+    const life = { clock, random, heartbeat: config.heartbeat, maxStreamAge: config.maxStreamAge };
+    const { tracker, collections } = this;
+    const finished = (target: FollowTarget) => this.finished(target);
+    this.streamTools = { ...life, tracker, messages: new WatchMessages(), finished };
+    this.collectionTools = { ...life, collections, messages: new CollectionMessages() };
     const requested = (key: string) => this.becomeYoung(key);
     this.cancels = new CancelAttempts({ api, clock, reads: this.reads, credentials, requested });
   }
@@ -209,30 +214,15 @@ export class WaitingEngine {
 
   /** The stream of WatchOperation. Throws a ConnectError when the caller is not let in. */
   watchOperation(name: string, call: Call): ResponseStream<WatchOperationResponse> {
-    const { clock, random, config } = this.options;
     const target = this.target(name, call.header("authorization"));
-    const stream = new OperationStream(target, {
-      clock,
-      random,
-      heartbeat: config.heartbeat,
-      maxStreamAge: config.maxStreamAge,
-      tracker: this.tracker,
-      messages: this.messages,
-      finished: (of) => this.finished(of),
-    });
+    const stream = new OperationStream(target, this.streamTools);
     return stream.admit(this.enter(call, target, "get", stream));
   }
 
   /** The stream of WatchOperations. Throws a ConnectError when the caller is not let in. */
   watchOperations(parent: string, filter: string, call: Call): ResponseStream<WatchOperationsResponse> {
-    const { clock, random, config } = this.options;
-    const { heartbeat, maxStreamAge } = config;
     const target = this.target(parent, call.header("authorization"));
-    const stream = new CollectionStream(
-      { clock, random, heartbeat, maxStreamAge },
-      this.collectionMessages,
-      (self) => this.collections.follow({ ...target, parent, filter }, self),
-    );
+    const stream = new CollectionStream({ ...target, parent, filter }, this.collectionTools);
     return stream.admit(this.enter(call, target, "list", stream));
   }
 

@@ -1,4 +1,5 @@
-import type { Operation } from "../../gen/google/longrunning/operations_pb.ts";
+import { fromBinary } from "@bufbuild/protobuf";
+import { type Operation, OperationSchema } from "../../gen/google/longrunning/operations_pb.ts";
 import type { Encoded } from "../lib/encoded.ts";
 import { isDone } from "../lib/operation-done.ts";
 import { factsOf, type OperationFacts } from "./operation-facts.ts";
@@ -22,9 +23,9 @@ export class Observation {
     return isDone(this.operation);
   }
 
-  /** Read from the metadata when first asked for. */
+  /** Read when first asked for. The message made for it is not kept, since few idle watches ever need it again. */
   get facts(): OperationFacts {
-    this.known ??= factsOf(this.operation.toMessage());
+    this.known ??= factsOf(fromBinary(OperationSchema, this.operation.toBinary()));
     return this.known;
   }
 
