@@ -6,11 +6,13 @@
  */
 import gax from "google-gax";
 
-const { GrpcClient, OperationsClient, Operation, createDefaultBackoffSettings, grpc, Status } = gax;
+const { Operation, createDefaultBackoffSettings, grpc, lro, Status } = gax;
 const [address, parent, running, finishing, finished] = process.argv.slice(2);
 const [host, port] = address.split(":");
 
-const client = new OperationsClient(new GrpcClient({ auth: {} }), {
+// A clear-text channel has no credentials; of an auth library gax only wants to know the universe.
+const auth = { getUniverseDomain: async () => "googleapis.com" };
+const client = lro({ auth }).operationsClient({
   servicePath: host,
   port: Number(port),
   sslCreds: grpc.credentials.createInsecure(),
