@@ -3,13 +3,16 @@ import { Health } from "../gen/grpc/health/v1/health_pb.ts";
 import { OperationWatcher } from "../gen/lrogateway/v1/operation_watcher_pb.ts";
 import type { Config, UpstreamConfig } from "./config/config.ts";
 import { ConfigurationRefused } from "./config/problem.ts";
-import { gatewayError } from "./errors/reasons.ts";
+import { CUT_HEADER } from "./errors/fit.ts";
+import { UPSTREAM_REQUEST_ID_HEADER, UPSTREAM_STATUS_HEADER } from "./errors/from-upstream.ts";
+import { gatewayError, LAYER_HEADER } from "./errors/reasons.ts";
 import { registry } from "./lib/any-registry.ts";
 import type { Clock } from "./lib/clock.ts";
 import { startListener } from "./listen/listener.ts";
 import type { Log } from "./observe/log.ts";
-import { createOperationsHandlers } from "./operations/operations-service.ts";
+import { CANCEL_OUTCOME_HEADER, createOperationsHandlers } from "./operations/operations-service.ts";
 import { createWatcherHandlers } from "./operations/watcher-service.ts";
+import { createCorsPolicy } from "./rpc/cors.ts";
 import { defineService } from "./rpc/handler.ts";
 import { createRouter, type Router } from "./rpc/router.ts";
 import { createHealthHandlers } from "./services/health.ts";
@@ -38,6 +41,15 @@ export interface RunningGateway {
   drain(): Promise<void>;
 }
 
+/** Every name of response metadata that an answer may have; web pages may read these. */
+const RESPONSE_METADATA = [
+  CANCEL_OUTCOME_HEADER,
+  CUT_HEADER,
+  LAYER_HEADER,
+  UPSTREAM_REQUEST_ID_HEADER,
+  UPSTREAM_STATUS_HEADER,
+];
+
 /** How long calls under way may take to finish once the gateway is told to stop. */
 const DRAIN_MS = 10_000;
 
@@ -64,7 +76,8 @@ export async function startGateway(config: Config, parts: GatewayParts): Promise
     services.map(({ service }) => service),
     registry,
   );
-  const router = createRouter(services, { registry, routes, clock });
+  const cors = createCorsPolicy(config.cors.allowedOrigins, RESPONSE_METADATA);
+  const router = createRouter(services, { registry, routes, clock, cors });
   const listener = await startListener({ listen: config.listen, clock }, router);
   health.serve();
   return {

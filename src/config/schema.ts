@@ -167,7 +167,7 @@ export const configSchema = z.strictObject({
   }),
   cors: section({
     allowed_origins: origins({
-      doc: "Origins of web pages that may call the gateway from a browser. Each is listed; there is no wildcard. In a variable or flag they are separated by commas.",
+      doc: "Origins of web pages that may call the gateway from a browser ([cors.md](cors.md)). Each is listed; there is no wildcard. A request with the `Origin` of another page is refused before anything runs, with an empty list too. In a variable or flag they are separated by commas.",
     }),
   }),
   log: section({

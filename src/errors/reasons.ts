@@ -33,6 +33,7 @@ export const REASONS = {
     Code.Unimplemented,
     "The request is compressed in a way the gateway does not know.",
   ),
+  ORIGIN_NOT_ALLOWED: row(Code.PermissionDenied, "Web pages of this origin may not call the gateway."),
   // The call.
   DEADLINE_PASSED: row(Code.DeadlineExceeded, "The caller's deadline passed before there was an answer."),
   CALLER_GONE: row(Code.Canceled, "The caller cancelled the call or hung up."),

@@ -12,6 +12,8 @@ import { COMPRESS_MIN_BYTES } from "./compression.ts";
 import { readGetRequest } from "./connect/request.ts";
 import { connectEsRoutes } from "./connect-es.ts";
 import { ACCEPT_POST, CONNECT_UNARY, findWire, type Wire } from "./content-type.ts";
+import { type CorsPolicy, judgeOrigin } from "./cors.ts";
+import { CorsCall } from "./cors-call.ts";
 import type { ServerStreamHandler, ServiceDefinition, UnaryHandler } from "./handler.ts";
 import type { CallLimits, Path, Query } from "./rpc-call.ts";
 import { ServerStreamCall } from "./server-stream.ts";
@@ -24,6 +26,8 @@ export interface RouterOptions {
   readonly registry: Registry;
   /** Where other stages hook in. Default: none does. */
   readonly stages?: Stages;
+  /** Which web pages may call. Default: the `Origin` of a request says nothing. */
+  readonly cors?: CorsPolicy;
   /** Takes what is no path of a method: health of the process, say. Default: 404. */
   readonly fallback?: App;
   /** Default: the clock of the machine. */
@@ -94,20 +98,30 @@ export function createRouter(services: readonly ServiceDefinition[], options: Ro
     for (const method of service.methods)
       routes.set(`/${service.typeName}/${method.name}`, { method, handler: handlers[method.localName] });
   }
+  const { cors } = options;
   const router = (carrier: TransportCall): void => {
+    const verdict = cors && judgeOrigin(cors, carrier.verb, carrier.headers);
+    if (verdict === undefined) route(carrier);
+    else if (verdict.kind === "served") route(new CorsCall(carrier, verdict.headers));
+    else if (verdict.kind === "preflight") {
+      carrier.receive(IGNORE);
+      carrier.answer(204, verdict.headers);
+    } else denyOrigin(path, carrier);
+  };
+  const route = (carrier: TransportCall): void => {
     const query = carrier.target.indexOf("?");
     const target = query < 0 ? carrier.target : carrier.target.slice(0, query);
     const other = direct.get(target);
-    const route = routes.get(target);
-    const serviceKnown = route !== undefined || other !== undefined || serviceNames.has(serviceOf(target));
+    const found = routes.get(target);
+    const serviceKnown = found !== undefined || other !== undefined || serviceNames.has(serviceOf(target));
     if (!serviceKnown && options.fallback) options.fallback(carrier);
     else if (!serviceKnown) refuse(path, carrier, 404);
     else if (!isAuthority(carrier.authority)) refuse(path, carrier, 400);
     else if (other) other(carrier);
-    else if (carrier.verb === "GET" && route)
-      get(path, carrier, route, query < 0 ? "" : carrier.target.slice(query));
+    else if (carrier.verb === "GET" && found)
+      get(path, carrier, found, query < 0 ? "" : carrier.target.slice(query));
     else if (carrier.verb !== "POST") refuse(path, carrier, 405, { allow: "POST" });
-    else post(path, carrier, route, target);
+    else post(path, carrier, found, target);
   };
   const endStreams = (why: ConnectError): void => {
     for (const stream of [...path.streams]) stream.end(why);
@@ -182,10 +196,31 @@ function serves(wire: Wire, method: DescMethod): boolean {
 /** A method that is not there is answered in the caller's protocol. */
 function unimplemented(path: Path, carrier: TransportCall, wire: Wire, target: string): void {
   const error = finishError(gatewayError("METHOD_UNKNOWN", `${target.slice(1)} is not served`));
+  failUnopened(path, carrier, wire, error);
+}
+
+/** Answers with an error in the protocol of a call that was never opened. */
+function failUnopened(path: Path, carrier: TransportCall, wire: Wire, error: ConnectError): void {
   const { protocol, contentType } = wire;
   carrier.receive(IGNORE);
   protocol.fail({ carrier, contentType, registry: path.registry }, error);
   path.stages.refused?.(carrier, error);
+}
+
+/** A page that may not call is told so in its protocol, without the headers that would let it read that. */
+function denyOrigin(path: Path, carrier: TransportCall): void {
+  const wire = carrier.verb === "POST" ? findWire(carrier.headers["content-type"]) : undefined;
+  if (!wire) {
+    refuse(path, carrier, 403, { vary: "Origin" });
+    return;
+  }
+  const error = finishError(
+    gatewayError(
+      "ORIGIN_NOT_ALLOWED",
+      "web pages of this origin may not call the gateway; list it in cors.allowed_origins if they should",
+    ),
+  );
+  failUnopened(path, carrier, wire, error);
 }
 
 /** What is no RPC yet is answered in HTTP. */
