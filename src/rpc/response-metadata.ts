@@ -52,8 +52,6 @@ export function addMetadata(into: HeaderRecord, from: Metadata | Headers | undef
     if (RESERVED.has(name) || !NAME.test(name) || !VALUE.test(value)) continue;
     const key = prefix + name;
     const present = into[key];
-    // What the upstream answered is told with every answer, and by its errors once more.
-    if (present === value) continue;
     into[key] = present === undefined ? value : [...(Array.isArray(present) ? present : [present]), value];
   }
 }

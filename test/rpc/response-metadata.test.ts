@@ -8,13 +8,6 @@ function metadata(...entries: [string, string][]): Metadata {
   return made;
 }
 
-test("says a fact once, though answer and error both bring it", () => {
-  const block: HeaderRecord = {};
-  addMetadata(block, metadata(["lro-upstream-status", "400"]));
-  addMetadata(block, new Headers({ "lro-upstream-status": "400" }));
-  expect(block).toEqual({ "lro-upstream-status": "400" });
-});
-
 test("keeps every value of a name that has several", () => {
   const block: HeaderRecord = {};
   addMetadata(block, metadata(["x-a", "1"], ["x-a", "2"], ["x-a", "3"]));
