@@ -79,5 +79,5 @@ export interface WaitingConfig {
   /** Waits and watches of one caller at one time. */
   readonly maxWatchesPerCaller: number;
   /** Operations tracked at one time, single ones and those of watched datasets. Default 20,000. */
-  readonly maxOperations?: number;
+  readonly maxOperations: number;
 }

@@ -28,8 +28,8 @@ export interface CollectionTools extends ListTools {
   readonly random: () => number;
   readonly reads: ReadCollapse;
   readonly delivery: Delivery;
-  /** Whether there is room for so many more operations; beyond the limit of the one collection. */
-  readonly room: (operations: number) => boolean;
+  /** Whether there is room for another operation; beyond the limit of the one collection. */
+  readonly room: () => boolean;
   readonly over: (poll: CollectionPoll) => void;
 }
 
@@ -109,11 +109,10 @@ export class CollectionPoll implements ListListener {
   }
 
   page(seen: readonly Observation[]): void {
-    const before = this.view.entries.size;
     for (const one of seen) this.view.observe(one, this.pass);
     const { size } = this.view.entries;
     if (size > MAX_COLLECTION_OPERATIONS) this.end(tooLarge());
-    else if (!this.tools.room(size - before)) this.end(noRoom());
+    else if (!this.tools.room()) this.end(noRoom());
     else if (this.completed !== undefined) this.tools.delivery.notify(this.followers);
   }
 

@@ -54,9 +54,6 @@ export interface EngineStats {
   readonly cached: number;
 }
 
-/** Operations tracked at the same time, single ones and those of collections. */
-const MAX_OPERATIONS = 20_000;
-
 /** A finished operation is answered from memory for so long, and never longer than `waiting.reauthorize_interval`. */
 const FINISHED_TTL_MS = 60_000;
 
@@ -92,14 +89,12 @@ export class WaitingEngine {
     const meaning = (error: ConnectError) => meaningOf(error, credentials);
     const listTools = { api, clock, meaningOf: meaning };
     const tools = { ...listTools, random, reads: this.reads, delivery: new Delivery(clock) };
+    const room = () => this.operations < config.maxOperations;
     this.tracker = new OperationTracker(tools, listTools, this.scopes, {
       listThreshold: config.listThreshold,
-      maxOperations: MAX_OPERATIONS,
+      room,
     });
-    this.collections = new Collections(
-      { ...tools, room: () => this.operations <= MAX_OPERATIONS },
-      this.scopes,
-    );
+    this.collections = new Collections({ ...tools, room }, this.scopes);
     const life = { clock, random, heartbeat: config.heartbeat, maxStreamAge: config.maxStreamAge };
     const { tracker, collections } = this;
     const finished = (target: FollowTarget) => this.finished(target);

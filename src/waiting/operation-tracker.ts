@@ -29,19 +29,19 @@ export class OperationTracker {
   private readonly listTools: ListTools;
   private readonly scopes: ReadScopes;
   private readonly listThreshold: number;
-  private readonly maxOperations: number;
+  private readonly room: () => boolean;
 
   constructor(
     tools: Omit<PollTools, "over">,
     listTools: ListTools,
     scopes: ReadScopes,
-    limits: { readonly listThreshold: number; readonly maxOperations: number },
+    limits: { readonly listThreshold: number; readonly room: () => boolean },
   ) {
     this.tools = { ...tools, over: (poll) => this.forget(poll) };
     this.listTools = listTools;
     this.scopes = scopes;
     this.listThreshold = limits.listThreshold;
-    this.maxOperations = limits.maxOperations;
+    this.room = limits.room;
   }
 
   /** Operations tracked at present. */
@@ -58,7 +58,7 @@ export class OperationTracker {
     const key = shareKey(target.identity, target.name);
     let poll = this.polls.get(key);
     if (!poll) {
-      if (this.polls.size >= this.maxOperations)
+      if (!this.room())
         throw gatewayError(
           "TOO_MANY_OPERATIONS",
           "the gateway tracks as many operations as it can; try later",

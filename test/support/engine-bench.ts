@@ -14,9 +14,10 @@ export const DEFAULTS: WaitingConfig = {
   maxStreamAge: 1_800_000,
   reauthorizeInterval: 60_000,
   readsPerSecond: undefined,
-  listThreshold: 20,
+  listThreshold: 10,
   maxWatches: 20_000,
   maxWatchesPerCaller: 20_000,
+  maxOperations: 20_000,
 };
 
 export interface BenchOptions {
