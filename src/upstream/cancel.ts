@@ -116,6 +116,8 @@ class Cancellation {
     const request = this.requests.read();
     if (!request) return undefined;
     const response = await this.client.attempt(request, this.call, this.attempts);
+    // Out of time is an answer of its own, whatever was in doubt.
+    if (this.call.ended) throw this.call.ended;
     if ("error" in response) return response;
     return { facts: operationFacts(response.body), response };
   }
