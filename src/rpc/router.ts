@@ -64,7 +64,7 @@ export const REQUEST_ARRIVAL_MS = 5_000;
  * How long a caller may leave an answer lying: long enough for the largest answer on a slow line (4 MiB at 2 Mbit/s),
  * short enough that callers who never read cannot fill the memory.
  */
-export const ANSWER_STALL_MS = 20_000;
+export const ANSWER_STALL_MS = 30_000;
 
 /** How many bytes of answers may wait for their callers: a quarter of the memory that a small container has. */
 export const UNSENT_BYTES = 128 * 2 ** 20;

@@ -63,8 +63,10 @@ export class ServerStreamCall extends RpcCall {
 
   protected override stillRunning(now: number): void {
     if (now >= this.#stallsAt) {
-      this.end(gatewayError("DEADLINE_PASSED", "the caller does not read its stream"));
-      this.carrier.reset("CANCEL");
+      // Trailers could not overtake the message that is not read; gRPC clients read this reset as RESOURCE_EXHAUSTED:
+      // https://github.com/grpc/grpc/blob/master/doc/PROTOCOL-HTTP2.md#errors
+      const seconds = this.path.limits.answerStallMs / 1000;
+      this.cut(gatewayError("SLOW_READER", `nothing was read from the stream for ${seconds} s`));
     } else this.path.wheel.set(this, Math.min(this.deadline, this.#stallsAt));
   }
 

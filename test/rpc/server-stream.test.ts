@@ -159,11 +159,11 @@ describe("a server stream", () => {
   it("is reset when its caller leaves a message lying, and its source is closed", async () => {
     const { carrier, source, clock, app } = setUp();
     source.put("unread");
-    await clock.advance(19_000);
+    await clock.advance(29_000);
     expect(carrier.events).toEqual(["begin"]);
     await clock.advance(7_000);
-    expect(carrier.events).toContain("reset CANCEL");
-    expect(source.closedWith?.code).toBe(Code.DeadlineExceeded);
+    expect(carrier.events).toContain("reset ENHANCE_YOUR_CALM");
+    expect(source.closedWith?.code).toBe(Code.ResourceExhausted);
     expect(app.openCalls).toBe(0);
   });
 

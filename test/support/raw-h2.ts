@@ -82,6 +82,8 @@ export class RawH2 {
   readonly frames: ReceivedFrame[] = [];
   readonly socket: Socket;
   #rest: Buffer = Buffer.alloc(0);
+  /** Answers the PINGs of the server, as every HTTP/2 library does by itself. */
+  answersPings = false;
   #waiting: (() => void)[] = [];
 
   private constructor(socket: Socket) {
@@ -152,12 +154,15 @@ export class RawH2 {
     while (this.#rest.length >= 9) {
       const length = this.#rest.readUIntBE(0, 3);
       if (this.#rest.length < 9 + length) break;
-      this.frames.push({
+      const received = {
         type: this.#rest[3] ?? -1,
         flags: this.#rest[4] ?? 0,
         stream: this.#rest.readUInt32BE(5) & 0x7fff_ffff,
         payload: this.#rest.subarray(9, 9 + length),
-      });
+      };
+      this.frames.push(received);
+      if (this.answersPings && received.type === Frame.PING && (received.flags & Flag.ACK) === 0)
+        this.send(frame(Frame.PING, Flag.ACK, 0, received.payload));
       this.#rest = this.#rest.subarray(9 + length);
     }
     this.#wake();
