@@ -50,7 +50,8 @@ function plainHandlers(api: OperationsApi): ServiceHandlers<typeof Operations> {
 
 async function cancel(engine: WaitingEngine, { name }: CancelOperationRequest, call: Call): Promise<Empty> {
   const { error, outcome } = await engine.cancel(name, new RpcUpstreamCall(call));
-  if (outcome) call.responseHeader.set(CANCEL_OUTCOME_HEADER, outcome);
+  // Leading metadata would keep gRPC from sending an error as Trailers-Only.
+  if (outcome) (error?.metadata ?? call.responseHeader).set(CANCEL_OUTCOME_HEADER, outcome);
   if (error) throw error;
   return empty();
 }

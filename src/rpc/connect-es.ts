@@ -134,6 +134,9 @@ async function serve(handler: UniversalHandler, call: TransportCall): Promise<vo
   }
 }
 
+/** What connect-es itself puts into the header block of a gRPC answer. */
+const GRPC_HEADERS = new Set(["content-type", "grpc-encoding", "grpc-accept-encoding"]);
+
 async function writeResponse(
   response: UniversalServerResponse,
   call: TransportCall,
@@ -145,8 +148,11 @@ async function writeResponse(
     const headers = fromHeaders(response.header);
     const trailers = response.trailer && fromHeaders(response.trailer);
     if (!body || !first || first.done) {
-      // Nothing but status: headers and trailers are one block, which gRPC calls Trailers-Only.
-      call.answer(response.status, { ...headers, ...trailers });
+      // Nothing but status: headers and trailers are one block, which gRPC calls Trailers-Only. As on the lean path,
+      // leading metadata makes two of it.
+      if (trailers && Object.keys(headers).some((name) => !GRPC_HEADERS.has(name)))
+        call.answer(response.status, headers, undefined, trailers);
+      else call.answer(response.status, { ...headers, ...trailers });
       return;
     }
     exchange.begun = true;

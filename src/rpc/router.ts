@@ -200,8 +200,9 @@ function unimplemented(path: Path, carrier: TransportCall, wire: Wire, target: s
 }
 
 /** Answers with an error in the protocol of a call that was never opened. */
-function failUnopened(path: Path, carrier: TransportCall, wire: Wire, error: ConnectError): void {
+function failUnopened(path: Path, carrier: TransportCall, wire: Wire, why: ConnectError): void {
   const { protocol, contentType } = wire;
+  const error = path.stages.amendError?.(why) ?? why;
   carrier.receive(IGNORE);
   protocol.fail({ carrier, contentType, registry: path.registry }, error);
   path.stages.refused?.(carrier, error);

@@ -262,7 +262,8 @@ export abstract class RpcCall implements FinishedCall, Answering, Receiver, Expi
   /** Answers with an error, or with INTERNAL for anything else that was thrown; of no effect on an answered call. */
   fail(thrown: unknown): void {
     if (this.phase === "answered") return;
-    const finished = finishError(thrown);
+    const error = finishError(thrown);
+    const finished = this.path.stages.amendError?.(error) ?? error;
     try {
       this.sendError(finished);
     } catch {

@@ -12,6 +12,8 @@ export interface Stages {
    * policy, load. Returns (or resolves to) the refusal, or nothing. Must not throw.
    */
   readonly admit?: (call: Call) => ConnectError | undefined | Promise<ConnectError | undefined>;
+  /** The last word on an error before it leaves: what it returns is what the caller gets. Must not throw. */
+  readonly amendError?: (error: ConnectError) => ConnectError;
   /** Told once for each call whose method was found, when its answer is decided or its caller has left: log, metrics. */
   readonly finished?: (call: FinishedCall, error: ConnectError | undefined) => void;
   /**

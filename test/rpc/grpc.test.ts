@@ -79,19 +79,31 @@ describe("gRPC", () => {
   it("sends the metadata of a handler and of an error", async () => {
     const app = router({
       say: (_message, call) => {
-        call.responseHeader.set("x-head", "1");
         call.responseTrailer.append("x-tail", "1");
         call.responseTrailer.append("x-tail", "2");
         throw new ConnectError("no", Code.Aborted, { "x-error": "3" });
       },
     });
     const answer = await callInMemory(app, { target: SAY, headers: GRPC, body: [request()] });
+    expect(answer.headersOnly).toBe(true);
     expect(answer.headers).toMatchObject({
-      "x-head": "1",
       "x-tail": ["1", "2"],
       "x-error": "3",
       "grpc-status": "10",
     });
+  });
+
+  it("keeps leading metadata apart from an error, since clients would read it as trailing", async () => {
+    const app = router({
+      say: (_message, call) => {
+        call.responseHeader.set("x-head", "1");
+        throw new ConnectError("no", Code.Aborted);
+      },
+    });
+    const answer = await callInMemory(app, { target: SAY, headers: GRPC, body: [request()] });
+    expect(answer.headersOnly).toBe(false);
+    expect(answer.headers).toEqual({ "content-type": "application/grpc+proto", "x-head": "1" });
+    expect(answer.trailers).toMatchObject({ "grpc-status": "10", "grpc-message": "no" });
   });
 
   it("cannot be made to forge a header", async () => {

@@ -74,6 +74,29 @@ describe("the admit stage", () => {
   });
 });
 
+describe("the amendError stage", () => {
+  const terse = (error: ConnectError) => new ConnectError("amended", error.code);
+  const app = createRouter(
+    [
+      echoService({
+        say: () => {
+          throw new ConnectError("secret", Code.Aborted);
+        },
+      }),
+    ],
+    { registry: echoRegistry, stages: { amendError: terse } },
+  );
+
+  it.each([
+    ["a handler's", SAY, 409],
+    ["the path's own", MISSING, 501],
+  ])("has the last word on %s error", async (_whose, target, status) => {
+    const answer = await callInMemory(app, { target, headers, body });
+    expect(answer.status).toBe(status);
+    expect(JSON.parse(String(answer.body))).toMatchObject({ message: "amended" });
+  });
+});
+
 describe("the finished stage", () => {
   function setUp() {
     const told: [FinishedCall, ConnectError | undefined][] = [];

@@ -19,10 +19,15 @@ export function answerGrpc(call: Answering, message: Uint8Array, encoding: strin
 
 /**
  * Answers with an error before any message as Trailers-Only, one header block that ends the stream: once a header
- * block without status has come, gRPC clients do not retry any more (gRFC A6).
+ * block without status has come, gRPC clients do not retry any more (gRFC A6). Only leading metadata, if the handler
+ * has set some, makes two blocks of it: clients read what stands in Trailers-Only as trailing.
  */
 export function failGrpc(call: Answering, error: ConnectError): void {
-  const headers = { ...grpcHeaders(call, undefined) };
+  const headers = grpcHeaders(call, undefined);
+  if (call.headerMetadata?.entries.length) {
+    call.carrier.answer(200, headers, undefined, grpcTrailers(call, error));
+    return;
+  }
   addMetadata(headers, call.trailerMetadata);
   addGrpcStatus(headers, error);
   call.carrier.answer(200, headers);
