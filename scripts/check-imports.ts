@@ -32,7 +32,7 @@ const ISOLATED: Record<string, readonly string[]> = {
 /** Imports upward that are types of a shared seam; nothing of them exists at run time. */
 const TYPE_SEAMS: Record<string, readonly string[]> = {
   rpc: ["listen"],
-  services: ["rpc"],
+  services: ["rpc", "listen"],
   operations: ["rpc"],
   waiting: ["rpc"],
 };

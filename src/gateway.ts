@@ -8,7 +8,7 @@ import { UPSTREAM_REQUEST_ID_HEADER, UPSTREAM_STATUS_HEADER } from "./errors/fro
 import { gatewayError, LAYER_HEADER } from "./errors/reasons.ts";
 import { registry } from "./lib/any-registry.ts";
 import type { Clock } from "./lib/clock.ts";
-import { startListener } from "./listen/listener.ts";
+import { type Listener, startListener } from "./listen/listener.ts";
 import type { Log } from "./observe/log.ts";
 import { CANCEL_OUTCOME_HEADER, createOperationsHandlers } from "./operations/operations-service.ts";
 import { createWatcherHandlers } from "./operations/watcher-service.ts";
@@ -17,6 +17,7 @@ import { defineService } from "./rpc/handler.ts";
 import { createRouter, type Router } from "./rpc/router.ts";
 import { createHealthHandlers } from "./services/health.ts";
 import { HealthState } from "./services/health-state.ts";
+import { createProbes, type ReadinessCheck } from "./services/probes.ts";
 import { reflectionRoutes } from "./services/reflection.ts";
 import type { Bindings } from "./transcode/bindings.ts";
 import { loadBindings } from "./transcode/load-bindings.ts";
@@ -37,7 +38,10 @@ export interface GatewayParts {
 export interface RunningGateway {
   /** `host:port` that is really listened on, or `unix:/path`. */
   readonly address: string;
-  /** Ends streams, lets calls that are under way finish, closes everything. Resolves within {@link DRAIN_MS}. */
+  /**
+   * Says that it is leaving, and after `drain.lame_duck` takes no new connections, ends streams, lets the calls under
+   * way finish and closes everything. Resolves `drain.timeout` later at the latest.
+   */
   drain(): Promise<void>;
 }
 
@@ -50,11 +54,8 @@ const RESPONSE_METADATA = [
   UPSTREAM_STATUS_HEADER,
 ];
 
-/** How long calls under way may take to finish once the gateway is told to stop. */
-const DRAIN_MS = 10_000;
-
-/** How often a drain looks whether the last call has finished. */
-const DRAIN_LOOK_MS = 20;
+/** After what time, on average, the callers of streams that a drain has ended should come back, in milliseconds. */
+const REATTACH_MS = 1_000;
 
 /**
  * Makes every part, once, from the bottom of the stages to the top, and opens the port last.
@@ -76,35 +77,66 @@ export async function startGateway(config: Config, parts: GatewayParts): Promise
     services.map(({ service }) => service),
     registry,
   );
-  const cors = createCorsPolicy(config.cors.allowedOrigins, RESPONSE_METADATA);
-  const router = createRouter(services, { registry, routes, clock, cors });
-  const listener = await startListener({ listen: config.listen, clock }, router);
-  health.serve();
+  const router = createRouter(services, {
+    registry,
+    routes,
+    clock,
+    cors: createCorsPolicy(config.cors.allowedOrigins, RESPONSE_METADATA),
+    pages: createProbes(readinessChecks(health)),
+  });
+  const limits = { connectionAgeMs: config.maxConnectionAge };
+  const listener = await startListener({ listen: config.listen, limits, clock, random }, router);
+  if (upstream.firstToken) void upstream.firstToken.then(() => health.serve());
+  else health.serve();
   return {
     address: listener.address,
-    async drain() {
-      health.drain();
-      router.endStreams(
-        gatewayError("GATEWAY_DRAINING", "the gateway is shutting down; call again", { retryDelayMs: 1_000 }),
-      );
-      // Waits are answered with what is known: their callers ask again, elsewhere.
-      engine.drain();
-      await callsFinished(router, clock);
-      await listener.close();
-      await upstream.close();
-    },
+    drain: () => drain({ config, parts, health, listener, router, engine, upstream }),
   };
 }
 
-/** Resolves when no call is open, or after {@link DRAIN_MS}. */
-function callsFinished(router: Router, clock: Clock): Promise<void> {
-  const end = clock.monotonic() + DRAIN_MS;
+/** What `/readyz` asks. */
+function readinessChecks(health: HealthState): ReadinessCheck[] {
+  return [
+    { name: "credentials", passed: () => health.serving || health.draining },
+    { name: "not-draining", passed: () => !health.draining },
+  ];
+}
+
+/** What a drain ends. */
+interface Drained {
+  readonly config: Config;
+  readonly parts: GatewayParts;
+  readonly health: HealthState;
+  readonly listener: Listener;
+  readonly router: Router;
+  readonly engine: WaitingEngine;
+  readonly upstream: Upstream;
+}
+
+/** Ends everything in the order in which nobody loses a call: {@link RunningGateway.drain}. */
+async function drain({ config, parts, health, listener, router, engine, upstream }: Drained): Promise<void> {
+  const { clock, random } = parts;
+  health.drain();
+  await sleep(clock, config.drain.lameDuck);
+  const timeout = sleep(clock, config.drain.timeout);
+  const connectionsGone = listener.drain();
+  router.endStreams(() =>
+    gatewayError("GATEWAY_DRAINING", "the gateway is shutting down; call again", {
+      // Spread, so that the watchers of this replica do not reach the next one in the same instant.
+      retryDelayMs: REATTACH_MS * (0.5 + random()),
+    }),
+  );
+  // Waits are answered with what is known: their callers ask again, elsewhere.
+  engine.drain();
+  await Promise.race([connectionsGone, timeout]);
+  await listener.close();
+  await Promise.race([upstream.close(), timeout]);
+}
+
+function sleep(clock: Clock, ms: number): Promise<void> {
   return new Promise((resolve) => {
-    const look = (): void => {
-      if (router.openCalls === 0 || clock.monotonic() >= end) resolve();
-      else clock.setTimer(DRAIN_LOOK_MS, look);
-    };
-    look();
+    if (ms === 0) resolve();
+    else clock.setTimer(ms, resolve);
   });
 }
 

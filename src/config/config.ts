@@ -7,6 +7,9 @@ export interface Config {
   readonly listen: string;
   /** Allows a non-loopback `listen` although callers are not authenticated. Default false. */
   readonly allowUnauthenticated: boolean;
+  /** Age at which a connection is asked to go, in milliseconds. Default ten minutes. */
+  readonly maxConnectionAge: number;
+  readonly drain: DrainConfig;
   readonly upstream: UpstreamConfig;
   readonly waiting: WaitingConfig;
   readonly log: { readonly level: LogLevel };
@@ -15,6 +18,14 @@ export interface Config {
 
 /** Least severe line that is written. */
 export type LogLevel = "debug" | "info" | "warn" | "error" | "silent";
+
+/** How the gateway stops. Times are in milliseconds. */
+export interface DrainConfig {
+  /** How long it goes on as before while its health says that it is leaving. Default 0. */
+  readonly lameDuck: number;
+  /** How long calls may take to finish after that. Default 8,000. */
+  readonly timeout: number;
+}
 
 /** Where and how the REST API is called. */
 export interface UpstreamConfig {

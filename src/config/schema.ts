@@ -27,6 +27,12 @@ export const configSchema = z.strictObject({
     default: false,
     doc: "Allows a `listen` address that other machines can reach although callers are not authenticated: whoever reaches the port acts with the gateway's own credentials (`upstream.credentials: adc`). Set it when something in front authenticates callers.",
   }),
+  max_connection_age: duration({
+    default: "10m",
+    min: "1s",
+    max: "24h",
+    doc: "Age at which callers are asked to open a new connection (GOAWAY, `Connection: close`), a tenth sooner or later, so that new replicas get their share. Calls that are open on the old one finish there.",
+  }),
   upstream: section({
     endpoint: optionalOrigin({
       example: "https://healthcare.googleapis.com",
@@ -163,6 +169,20 @@ export const configSchema = z.strictObject({
       min: 1,
       max: 10_000_000,
       doc: "Operations that are tracked at one time, single ones and those of watched datasets.",
+    }),
+  }),
+  drain: section({
+    lame_duck: duration({
+      default: "0s",
+      min: "0s",
+      max: "10m",
+      doc: "How long the gateway goes on as before after SIGTERM, while `/readyz` and `grpc.health.v1` say that it is leaving. Give a load balancer the time to notice: about 5s in Kubernetes.",
+    }),
+    timeout: duration({
+      default: "8s",
+      min: "0s",
+      max: "24h",
+      doc: "How long calls may take to finish after that; then they are cut. With `drain.lame_duck` it should be less than what follows on SIGKILL: 10 seconds on Cloud Run, 30 in Kubernetes.",
     }),
   }),
   cors: section({

@@ -20,6 +20,10 @@ export interface ListenerLimits {
   readonly pingAfterMs: number;
   /** How long the answer to a PING may take, in milliseconds. */
   readonly pingAnswerMs: number;
+  /** Age at which a connection is asked to go, give or take a tenth, in milliseconds; what is open on it finishes. */
+  readonly connectionAgeMs: number;
+  /** How long HTTP/1.1 connections without a request are kept while the listener drains, in milliseconds. */
+  readonly drainIdleMs: number;
   /** Streams that a peer may reset in a burst, and then per second (rapid reset, CVE-2023-44487). */
   readonly resetBurst: number;
   readonly resetsPerSecond: number;
@@ -43,6 +47,10 @@ export const DEFAULT_LISTENER_LIMITS: ListenerLimits = {
   keepAliveMs: 75_000,
   pingAfterMs: 10_000,
   pingAnswerMs: 10_000,
+  // A new replica has its share of the connections within ten minutes.
+  connectionAgeMs: 600_000,
+  // A request may be on its way already, and closing would lose it: several round trips around the world.
+  drainIdleMs: 1_000,
   // A client whose calls all time out at once resets as many streams as it may have open, ten times over.
   resetBurst: 1_000,
   resetsPerSecond: 100,

@@ -11,6 +11,7 @@ import {
 import { createServer as createTlsServer, type TlsOptions, type Server as TlsServer } from "node:tls";
 import { type Clock, systemClock } from "../lib/clock.ts";
 import { describeListenError, parseListenAddress } from "./address.ts";
+import { Departure } from "./departure.ts";
 import { DEFAULT_LISTENER_LIMITS, type ListenerLimits } from "./limits.ts";
 import { acceptHttp1Request, answerBrokenRequest } from "./node-http1.ts";
 import { acceptHttp2Stream } from "./node-http2.ts";
@@ -29,6 +30,8 @@ export interface ListenerOptions {
   };
   readonly limits?: Partial<ListenerLimits>;
   readonly clock?: Clock;
+  /** 0 to 1, for jitter. Default: `Math.random`. */
+  readonly random?: () => number;
 }
 
 /** An open port. */
@@ -37,6 +40,11 @@ export interface Listener {
   readonly address: string;
   /** How many connections are open. */
   readonly connections: number;
+  /**
+   * Takes no new connections and asks the callers of those that are open to go elsewhere: GOAWAY, or
+   * `Connection: close` on the next answer. Resolves when no connection is left, which may be never.
+   */
+  drain(): Promise<void>;
   /** Stops listening and ends all connections, whatever is under way on them. */
   close(): Promise<void>;
 }
@@ -50,15 +58,23 @@ export async function startListener(options: ListenerOptions, app: App): Promise
   const clock = options.clock ?? systemClock;
   const limits = { ...DEFAULT_LISTENER_LIMITS, ...options.limits };
   const sockets = new Set<Socket>();
-  const watch = new SessionWatch(clock, limits);
+  // Those that have said nothing yet.
+  const silent = new Set<Socket>();
+  const departure = new Departure(clock, limits, options.random ?? Math.random);
+  const watch = new SessionWatch(clock, limits, departure);
   const http2 = createHttp2(app, limits, watch);
-  const http1 = createHttp1(app, limits, clock);
+  const http1 = createHttp1(app, limits, clock, departure);
   const tls = options.tls && createTls(options.tls, limits, http1, http2);
   const server = createServer({ noDelay: true }, (socket) => {
     sockets.add(socket);
-    socket.on("close", () => sockets.delete(socket));
+    silent.add(socket);
+    socket.on("close", () => {
+      sockets.delete(socket);
+      silent.delete(socket);
+    });
     socket.on("error", doNothing);
     sniffProtocol(socket, clock, limits.silentMs, (protocol) => {
+      silent.delete(socket);
       const target =
         protocol === "tls" ? tls : options.tls?.required ? undefined : protocol === "h2" ? http2 : http1;
       if (target) target.emit("connection", socket);
@@ -71,6 +87,20 @@ export async function startListener(options: ListenerOptions, app: App): Promise
     address,
     get connections() {
       return sockets.size;
+    },
+    async drain() {
+      // Connections that wait to be accepted would be reset; the events of this turn bring them in.
+      await new Promise((resolve) => setImmediate(resolve));
+      const gone = new Promise<void>((resolve) => server.close(() => resolve()));
+      departure.everyone = true;
+      watch.retire();
+      const closeIdle = (): void => {
+        for (const socket of silent) socket.destroy();
+        http1.closeIdleConnections();
+        if (sockets.size > 0) clock.setTimer(limits.drainIdleMs, closeIdle);
+      };
+      clock.setTimer(limits.drainIdleMs, closeIdle);
+      await gone;
     },
     async close() {
       const closed = new Promise<void>((resolve) => server.close(() => resolve()));
@@ -103,7 +133,7 @@ function createHttp2(app: App, limits: ListenerLimits, watch: SessionWatch): Htt
   return server;
 }
 
-function createHttp1(app: App, limits: ListenerLimits, clock: Clock): Http1Server {
+function createHttp1(app: App, limits: ListenerLimits, clock: Clock, departure: Departure): Http1Server {
   const server = createHttp1Server(
     {
       maxHeaderSize: limits.headerListBytes,
@@ -113,7 +143,7 @@ function createHttp1(app: App, limits: ListenerLimits, clock: Clock): Http1Serve
       connectionsCheckingInterval: 1_000,
       keepAliveTimeout: limits.keepAliveMs,
     },
-    acceptHttp1Request(app, clock),
+    acceptHttp1Request(app, clock, departure),
   );
   server.maxHeadersCount = limits.headerFields;
   server.on("clientError", answerBrokenRequest);

@@ -2,6 +2,7 @@ import type { IncomingMessage, OutgoingHttpHeaders, ServerResponse } from "node:
 import type { Socket } from "node:net";
 import type { Duplex } from "node:stream";
 import type { Clock } from "../lib/clock.ts";
+import type { Departure } from "./departure.ts";
 import { peerOf } from "./node-http2.ts";
 import type { App, Receiver, RequestHeaders, ResponseHeaders, TransportCall } from "./transport.ts";
 
@@ -19,10 +20,12 @@ const PIPELINE_MAX = 16;
 export function acceptHttp1Request(
   app: App,
   clock: Clock,
+  departure: Departure,
 ): (request: IncomingMessage, response: ServerResponse) => void {
   return (request, response) => {
-    const call = new Http1Call(request, response, clock, app);
+    const call = new Http1Call(request, response, clock, app, departure);
     const socket = request.socket as PipelinedSocket;
+    socket[TIME_TO_GO] ??= departure.timeToGo();
     if (socket[CURRENT] === undefined) call.open();
     else waitForTurn(socket, call);
   };
@@ -32,7 +35,14 @@ export function acceptHttp1Request(
 const CURRENT = Symbol("current");
 const WAITING = Symbol("waiting");
 
-type PipelinedSocket = Socket & { [CURRENT]?: Http1Call | undefined; [WAITING]?: Http1Call[] };
+/** Where a connection keeps when it has to go. */
+const TIME_TO_GO = Symbol("time to go");
+
+type PipelinedSocket = Socket & {
+  [CURRENT]?: Http1Call | undefined;
+  [WAITING]?: Http1Call[];
+  [TIME_TO_GO]?: number;
+};
 
 /**
  * Pipelined requests are answered one after the other: their answers have to leave in order anyway, and a caller who
@@ -80,16 +90,24 @@ class Http1Call implements TransportCall {
   readonly #response: ServerResponse;
   readonly #clock: Clock;
   readonly #app: App;
+  readonly #departure: Departure;
   readonly #socket: PipelinedSocket;
   #receiver: Receiver | undefined;
   #lingering = 0;
   #flushed: ((error: Error | null | undefined) => void) | undefined;
 
-  constructor(request: IncomingMessage, response: ServerResponse, clock: Clock, app: App) {
+  constructor(
+    request: IncomingMessage,
+    response: ServerResponse,
+    clock: Clock,
+    app: App,
+    departure: Departure,
+  ) {
     this.#request = request;
     this.#response = response;
     this.#clock = clock;
     this.#app = app;
+    this.#departure = departure;
     this.#socket = request.socket;
     request.on("error", doNothing);
     response.on("error", doNothing);
@@ -197,10 +215,12 @@ class Http1Call implements TransportCall {
 
   /**
    * An answer before the request is complete ends the connection: what the caller still sends would otherwise have
-   * to be read to its end before the next request can be told from it.
+   * to be read to its end before the next request can be told from it. So does the answer on a connection that has
+   * to go.
    */
   #writeHead(status: number, headers: OutgoingHttpHeaders): void {
-    if (!this.#request.complete) headers.connection = "close";
+    if (!this.#request.complete || this.#departure.due(this.#socket[TIME_TO_GO] ?? 0))
+      headers.connection = "close";
     this.#response.writeHead(status, headers);
   }
 

@@ -1,10 +1,14 @@
 import type { ServerHttp2Session } from "node:http2";
 import type { Clock, Timer } from "../lib/clock.ts";
+import type { Departure } from "./departure.ts";
 import type { ListenerLimits } from "./limits.ts";
+import { retireSession } from "./retire-session.ts";
 
 /** What is known of one session. */
 interface Watched {
   readonly session: ServerHttp2Session;
+  readonly timeToGo: number;
+  retired: boolean;
   /** The newest stream at the last look: whether a call has come since. A listener would cost every call. */
   lastStreamId: number | undefined;
   lastSign: number;
@@ -21,17 +25,19 @@ const QUIET_FACTOR = 6;
  * Asks quiet HTTP/2 sessions by PING whether they live, and destroys those that do not answer: a peer that is gone
  * without a word, and one that stops in the middle of a header block, a frame or the preface, for which Node has no
  * timer. Between HEADERS and its last CONTINUATION no other frame may be sent (RFC 9113 §6.10), so a peer that keeps
- * a header block open cannot answer.
+ * a header block open cannot answer. Asks those that have to go to do so.
  */
 export class SessionWatch {
   readonly #clock: Clock;
   readonly #limits: ListenerLimits;
+  readonly #departure: Departure;
   readonly #watched = new Set<Watched>();
   #timer: Timer | undefined;
 
-  constructor(clock: Clock, limits: ListenerLimits) {
+  constructor(clock: Clock, limits: ListenerLimits, departure: Departure) {
     this.#clock = clock;
     this.#limits = limits;
+    this.#departure = departure;
   }
 
   /** The sessions that are open now. */
@@ -42,6 +48,8 @@ export class SessionWatch {
   add(session: ServerHttp2Session): void {
     const watched: Watched = {
       session,
+      timeToGo: this.#departure.timeToGo(),
+      retired: false,
       lastStreamId: undefined,
       lastSign: this.#clock.monotonic(),
       pingSentAt: undefined,
@@ -49,6 +57,18 @@ export class SessionWatch {
     this.#watched.add(watched);
     session.on("close", () => this.#watched.delete(watched));
     this.#timer ??= this.#later();
+    this.#retireIfDue(watched);
+  }
+
+  /** Asks those that have to go now, without waiting for the next look. */
+  retire(): void {
+    for (const watched of this.#watched) this.#retireIfDue(watched);
+  }
+
+  #retireIfDue(watched: Watched): void {
+    if (watched.retired || !this.#departure.due(watched.timeToGo)) return;
+    watched.retired = true;
+    retireSession(watched.session, this.#clock);
   }
 
   #later(): Timer {
@@ -63,6 +83,7 @@ export class SessionWatch {
 
   #lookAt(watched: Watched, now: number): void {
     const { session } = watched;
+    this.#retireIfDue(watched);
     if (watched.pingSentAt !== undefined) {
       if (now - watched.pingSentAt >= this.#limits.pingAnswerMs) session.destroy();
       return;

@@ -28,8 +28,8 @@ export interface RouterOptions {
   readonly stages?: Stages;
   /** Which web pages may call. Default: the `Origin` of a request says nothing. */
   readonly cors?: CorsPolicy;
-  /** Takes what is no path of a method: health of the process, say. Default: 404. */
-  readonly fallback?: App;
+  /** What is served beside the RPCs, by exact path: probes, say. They see no stage. */
+  readonly pages?: ReadonlyMap<string, App>;
   /** Default: the clock of the machine. */
   readonly clock?: Clock;
   /** Largest request message, before and after inflation, in bytes. Default {@link REQUEST_MESSAGE_BYTES}. */
@@ -73,8 +73,8 @@ export const UNSENT_BYTES = 128 * 2 ** 20;
 export interface Router extends App {
   /** How many calls are not answered yet, connect-es' own ones left out. */
   readonly openCalls: number;
-  /** Ends all server streams with this error. */
-  endStreams(why: ConnectError): void;
+  /** Ends all server streams, and those that are opened from now on, each with an error of its own. */
+  endStreams(why: () => ConnectError): void;
 }
 
 /** A method of the path, with its handler if it has one. */
@@ -114,7 +114,8 @@ export function createRouter(services: readonly ServiceDefinition[], options: Ro
     const other = direct.get(target);
     const found = routes.get(target);
     const serviceKnown = found !== undefined || other !== undefined || serviceNames.has(serviceOf(target));
-    if (!serviceKnown && options.fallback) options.fallback(carrier);
+    const page = serviceKnown ? undefined : options.pages?.get(target);
+    if (page) page(carrier);
     else if (!serviceKnown) refuse(path, carrier, 404);
     else if (!isAuthority(carrier.authority)) refuse(path, carrier, 400);
     else if (other) other(carrier);
@@ -123,8 +124,9 @@ export function createRouter(services: readonly ServiceDefinition[], options: Ro
     else if (carrier.verb !== "POST") refuse(path, carrier, 405, { allow: "POST" });
     else post(path, carrier, found, target);
   };
-  const endStreams = (why: ConnectError): void => {
-    for (const stream of [...path.streams]) stream.end(why);
+  const endStreams = (why: () => ConnectError): void => {
+    path.refuseStreams = why;
+    for (const stream of [...path.streams]) stream.end(why());
   };
   Object.defineProperty(router, "openCalls", { get: () => path.openCalls });
   // The line above has added what Object.assign would only copy the value of.
@@ -181,6 +183,10 @@ function get(path: Path, carrier: TransportCall, route: Route, query: string): v
 
 function open(path: Path, carrier: TransportCall, route: Route, wire: Wire, query: Query | undefined): void {
   const { method, handler } = route;
+  if (path.refuseStreams && method.methodKind !== "unary") {
+    failUnopened(path, carrier, wire, finishError(path.refuseStreams()));
+    return;
+  }
   // The kind of the method has told which of the two its handler is.
   const call =
     method.methodKind === "unary"

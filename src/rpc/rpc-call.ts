@@ -30,6 +30,8 @@ export interface Path {
   unsentBytes: number;
   /** The server streams among them: a drain ends these, while it lets unary calls finish. */
   readonly streams: Set<RpcCall>;
+  /** Set by a drain: why no stream is opened any more. */
+  refuseStreams?: () => ConnectError;
 }
 
 /** Limits on one call. */

@@ -31,6 +31,11 @@ export class HealthState {
     this.#setAll(Status.NOT_SERVING);
   }
 
+  /** Whether {@link drain} was called. */
+  get draining(): boolean {
+    return this.#draining;
+  }
+
   /** Whether the server as a whole is SERVING. */
   get serving(): boolean {
     return this.of(WHOLE_SERVER) === Status.SERVING;

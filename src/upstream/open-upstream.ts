@@ -5,6 +5,7 @@ import type { Clock } from "../lib/clock.ts";
 import { callerCredentials, noCredentials, ownCredentials, type UpstreamCredentials } from "./credentials.ts";
 import type { TlsMaterial } from "./dispatcher.ts";
 import { DEFAULT_UNIVERSE, resolveEndpoint } from "./endpoint.ts";
+import { FirstToken } from "./first-token.ts";
 import { fetchGoogleToken } from "./google-credentials.ts";
 import type { OperationsApi } from "./operations-api.ts";
 import { RestClient } from "./rest-client.ts";
@@ -30,6 +31,8 @@ export interface Upstream {
   readonly api: OperationsApi;
   /** Scheme, host and port that requests go to. */
   readonly origin: string;
+  /** Resolves once the gateway has had a token of its own, which may be never; `undefined` when it needs none. */
+  readonly firstToken: Promise<void> | undefined;
   /** Milliseconds until the gateway's own token expires; `undefined` without one. */
   tokenRemainingMs(): number | undefined;
   /** Requests under way or waiting for a connection. */
@@ -79,6 +82,7 @@ export function openUpstream(
     clock,
   );
   const tokens = config.credentials === "adc" ? tokenSource(config, origin, parts) : undefined;
+  const firstToken = tokens && new FirstToken(tokens, clock);
   const client = new RestClient({
     sender,
     credentials: credentials(config, parts, tokens),
@@ -90,9 +94,13 @@ export function openUpstream(
   return {
     api: new RestOperations(parts.transcoder, client, clock),
     origin,
+    firstToken: firstToken?.had,
     tokenRemainingMs: () => tokens?.remainingMs,
     load: () => sender.load,
-    close: () => sender.close(),
+    close() {
+      firstToken?.stop();
+      return sender.close();
+    },
   };
 }
 

@@ -190,7 +190,7 @@ describe("a server stream", () => {
     const { app, carrier, source } = setUp();
     source.put("1");
     carrier.take();
-    app.endStreams(gatewayError("GATEWAY_DRAINING", "going", { retryDelayMs: 1_000 }));
+    app.endStreams(() => gatewayError("GATEWAY_DRAINING", "going", { retryDelayMs: 1_000 }));
     expect(carrier.events).toEqual(["begin", "end 14"]);
     expect(source.closedWith?.code).toBe(Code.Unavailable);
     const body = [envelope(0, encode(EchoSchema, echo({ text: "x" }), "proto"))];
