@@ -1,4 +1,4 @@
-import { GoogleAuth, gaxios } from "google-auth-library";
+import { GoogleAuth, gaxios, gcpMetadata } from "google-auth-library";
 import { type AccessToken, TokenFailure } from "./token-source.ts";
 
 /** What a token is asked for. */
@@ -11,9 +11,11 @@ export interface GoogleCredentialsOptions {
   readonly universeDomain: string;
   /** The resource the token is for; some kinds of credentials want to know. */
   readonly url: string;
+  /** Milliseconds for one request to a token service. Default {@link TOKEN_REQUEST_TIMEOUT_MS}. */
+  readonly requestTimeoutMs?: number;
 }
 
-/** One request to a token service; the fetch in all is bounded by the token source. */
+/** Half of what the token source gives a fetch in all, which may take two requests. */
 const TOKEN_REQUEST_TIMEOUT_MS = 5_000;
 
 /** Token answers are one or two KiB. */
@@ -36,7 +38,11 @@ const NO_PROJECT_LOOKUP = "unused";
  */
 export async function fetchGoogleToken(options: GoogleCredentialsOptions): Promise<AccessToken> {
   try {
-    const transporter = new TokenTransporter();
+    // Otherwise a metadata server that was not up yet at the first try is never asked again.
+    gcpMetadata.resetIsAvailableCache();
+    const transporter = new TokenTransporter({
+      timeout: options.requestTimeoutMs ?? TOKEN_REQUEST_TIMEOUT_MS,
+    });
     const auth = new GoogleAuth({
       scopes: [...options.scopes],
       projectId: NO_PROJECT_LOOKUP,
@@ -72,7 +78,6 @@ class TokenTransporter extends gaxios.Gaxios {
     return super.request<T>({
       ...rest,
       retry: false,
-      timeout: TOKEN_REQUEST_TIMEOUT_MS,
       maxContentLength: TOKEN_RESPONSE_BYTES,
       redirect: "error",
     });
@@ -93,11 +98,13 @@ function checkUniverse(ofCredentials: string, configured: string): void {
     );
 }
 
+const NO_USABLE_TOKEN = "the token service answered without a usable token";
+
 /** https://www.rfc-editor.org/rfc/rfc6750#section-2.1; the library turns a missing token into `Bearer undefined`. */
 function checkShape(authorization: string | null): string {
   const token = /^Bearer ([A-Za-z0-9\-._~+/]+=*)$/.exec(authorization ?? "")?.[1];
   if (authorization === null || token === undefined || token === "undefined" || token === "null")
-    throw new TokenFailure("unavailable", "the token service answered without a usable token");
+    throw new TokenFailure("unavailable", NO_USABLE_TOKEN);
   return authorization;
 }
 
@@ -117,6 +124,8 @@ function asTokenFailure(error: unknown): TokenFailure {
     );
   if (error instanceof gaxios.GaxiosError)
     return new TokenFailure("unavailable", "the token service could not be reached", error);
+  // What `Headers` throws for a token that is no header value; it quotes the token, so it goes no further.
+  if (error instanceof TypeError) return new TokenFailure("unavailable", NO_USABLE_TOKEN);
   return new TokenFailure("rejected", `the credentials could not be loaded: ${loadProblem(error)}`, error);
 }
 
