@@ -103,7 +103,7 @@ class Http2Call implements TransportCall {
   answer(status: number, headers: ResponseHeaders, body?: Uint8Array, trailers?: ResponseHeaders): void {
     const { stream } = this;
     if (stream.destroyed || stream.closed) return;
-    if (body === undefined && trailers === undefined) {
+    if (!body?.byteLength && trailers === undefined) {
       stream.respond(withStatus(status, headers), END_STREAM);
       this.#stopRequest();
       return;
