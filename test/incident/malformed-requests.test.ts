@@ -11,33 +11,23 @@ beforeAll(async () => {
 });
 afterAll(() => server.stop());
 
-/** Sends bytes as they are, and reads until the server closes or has been silent for a moment. */
+/** Sends bytes as they are, and reads until the server closes, which it must do after each of these. */
 async function exchange(bytes: string): Promise<string> {
   const socket = connect(server.port, "127.0.0.1");
   socket.on("error", () => {});
   let answer = "";
-  let quiet: NodeJS.Timeout | undefined;
-  await new Promise<void>((resolve) => {
-    const later = () => {
-      clearTimeout(quiet);
-      quiet = setTimeout(resolve, 150);
-    };
-    socket.on("data", (chunk) => {
-      answer += chunk.toString("latin1");
-      later();
-    });
-    socket.on("close", () => resolve());
-    socket.write(Buffer.from(bytes, "latin1"));
-    later();
+  socket.on("data", (chunk) => {
+    answer += chunk.toString("latin1");
   });
-  clearTimeout(quiet);
-  socket.destroy();
+  socket.write(Buffer.from(bytes, "latin1"));
+  await new Promise((resolve) => socket.once("close", resolve));
   return answer;
 }
 
-/** A complete and correct request, but for these lines. */
-function post(lines: string[], body = "{}", version = "1.1"): string {
-  return [`POST ${SAY} HTTP/${version}`, ...lines, "Content-Type: application/json", "", body].join("\r\n");
+/** A complete and correct request, but for these lines. Asks for the end of the connection unless told not to. */
+function post(lines: string[], body = "{}", version = "1.1", connection = "close"): string {
+  const rest = ["Content-Type: application/json", `Connection: ${connection}`, "", body];
+  return [`POST ${SAY} HTTP/${version}`, ...lines, ...rest].join("\r\n");
 }
 
 const statuses = (answer: string) =>
@@ -125,42 +115,44 @@ describe("a path that only looks like a method", () => {
   ])("%j runs nothing", async (path) => {
     const { handled } = await server.report();
     expect(["answer", "reset", "closed"]).toContain(await callHttp2(path, "localhost"));
-    const raw = `POST ${path} HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nContent-Length: 2\r\n\r\n{}`;
+    const raw = `POST ${path} HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nConnection: close\r\nContent-Length: 2\r\n\r\n{}`;
     for (const status of statuses(await exchange(raw))) expect(status).toBeGreaterThanOrEqual(400);
     expect((await server.report()).handled).toBe(handled);
   });
 });
 
 describe.concurrent("an HTTP/1 request with two meanings", () => {
+  const ambiguous = (lines: string[], body: string, version = "1.1") =>
+    post(lines, body, version, "keep-alive");
   const chunked = "2\r\n{}\r\n0\r\n\r\n";
   const second = post(["Host: localhost", "Content-Length: 2"]);
 
   it.each([
     [
       "Content-Length and Transfer-Encoding",
-      post(["Host: localhost", "Content-Length: 4", "Transfer-Encoding: chunked"], chunked + second),
+      ambiguous(["Host: localhost", "Content-Length: 4", "Transfer-Encoding: chunked"], chunked + second),
     ],
     [
       "Transfer-Encoding and Content-Length",
-      post(["Host: localhost", "Transfer-Encoding: chunked", "Content-Length: 4"], chunked + second),
+      ambiguous(["Host: localhost", "Transfer-Encoding: chunked", "Content-Length: 4"], chunked + second),
     ],
     [
       "two Content-Lengths",
-      post(["Host: localhost", "Content-Length: 2", "Content-Length: 50"], `{}${second}`),
+      ambiguous(["Host: localhost", "Content-Length: 2", "Content-Length: 50"], `{}${second}`),
     ],
-    ["a list of Content-Lengths", post(["Host: localhost", "Content-Length: 2, 50"], `{}${second}`)],
-    ["a signed Content-Length", post(["Host: localhost", "Content-Length: +2"], `{}${second}`)],
+    ["a list of Content-Lengths", ambiguous(["Host: localhost", "Content-Length: 2, 50"], `{}${second}`)],
+    ["a signed Content-Length", ambiguous(["Host: localhost", "Content-Length: +2"], `{}${second}`)],
     [
       "an unknown transfer coding",
-      post(["Host: localhost", "Transfer-Encoding: xchunked"], chunked + second),
+      ambiguous(["Host: localhost", "Transfer-Encoding: xchunked"], chunked + second),
     ],
     [
       "chunked that is not last",
-      post(["Host: localhost", "Transfer-Encoding: chunked, identity"], chunked + second),
+      ambiguous(["Host: localhost", "Transfer-Encoding: chunked, identity"], chunked + second),
     ],
     [
       "a space before the colon",
-      post(["Host: localhost", "Transfer-Encoding : chunked", "Content-Length: 2"], `{}${second}`),
+      ambiguous(["Host: localhost", "Transfer-Encoding : chunked", "Content-Length: 2"], `{}${second}`),
     ],
     [
       "a folded line",
@@ -169,15 +161,18 @@ describe.concurrent("an HTTP/1 request with two meanings", () => {
         `{}${second}`,
       ),
     ],
-    ["two Hosts", post(["Host: localhost", "Host: other", "Content-Length: 2"], `{}${second}`)],
+    ["two Hosts", ambiguous(["Host: localhost", "Host: other", "Content-Length: 2"], `{}${second}`)],
     [
       "a bare CR in a value",
-      post(["Host: localhost", "X-Bare: a\rTransfer-Encoding: chunked", "Content-Length: 2"], `{}${second}`),
+      ambiguous(
+        ["Host: localhost", "X-Bare: a\rTransfer-Encoding: chunked", "Content-Length: 2"],
+        `{}${second}`,
+      ),
     ],
-    ["a NUL in a value", post(["Host: localhost", "X-Null: a\0b", "Content-Length: 2"], `{}${second}`)],
+    ["a NUL in a value", ambiguous(["Host: localhost", "X-Null: a\0b", "Content-Length: 2"], `{}${second}`)],
     [
       "a chunk size with a sign",
-      post(["Host: localhost", "Transfer-Encoding: chunked"], `+2\r\n{}\r\n0\r\n\r\n${second}`),
+      ambiguous(["Host: localhost", "Transfer-Encoding: chunked"], `+2\r\n{}\r\n0\r\n\r\n${second}`),
     ],
     [
       "a chunk size that overflows",
@@ -188,10 +183,10 @@ describe.concurrent("an HTTP/1 request with two meanings", () => {
     ],
     [
       "a chunk longer than it says",
-      post(["Host: localhost", "Transfer-Encoding: chunked"], `1\r\n{}\r\n0\r\n\r\n${second}`),
+      ambiguous(["Host: localhost", "Transfer-Encoding: chunked"], `1\r\n{}\r\n0\r\n\r\n${second}`),
     ],
     ["no version", `POST ${SAY}\r\n\r\n${second}`],
-    ["an unknown version", post(["Host: localhost", "Content-Length: 2"], `{}${second}`, "3.7")],
+    ["an unknown version", ambiguous(["Host: localhost", "Content-Length: 2"], `{}${second}`, "3.7")],
   ])(
     "(%s) is answered once at most, by 400, and what follows is not read as a request",
     async (_what, request) => {
@@ -215,7 +210,10 @@ describe.concurrent("an HTTP/1 request with two meanings", () => {
 
   it("of many that are pipelined gets as many answers, in order", async () => {
     const texts = Array.from({ length: 40 }, (_, at) => `{"text":"${at}"}`);
-    const requests = texts.map((text) => post(["Host: localhost", `Content-Length: ${text.length}`], text));
+    const requests = texts.map((text, at) => {
+      const lines = ["Host: localhost", `Content-Length: ${text.length}`];
+      return post(lines, text, "1.1", at === texts.length - 1 ? "close" : "keep-alive");
+    });
     const answer = await exchange(requests.join(""));
     expect(statuses(answer)).toEqual(texts.map(() => 200));
     expect([...answer.matchAll(/\{"text":"(\d+)"\}/g)].map(([, at]) => Number(at))).toEqual(
@@ -231,8 +229,9 @@ describe.concurrent("an HTTP/1 request with two meanings", () => {
 
   it("cannot become another protocol", async () => {
     for (const upgrade of ["h2c", "websocket"]) {
-      const lines = ["Host: localhost", "Connection: Upgrade", `Upgrade: ${upgrade}`, "Content-Length: 2"];
-      for (const status of statuses(await exchange(post(lines)))) expect([200, 400]).toContain(status);
+      const lines = ["Host: localhost", `Upgrade: ${upgrade}`, "Content-Length: 2"];
+      for (const status of statuses(await exchange(post(lines, "{}", "1.1", "Upgrade, close"))))
+        expect([200, 400]).toContain(status);
     }
     expect(
       statuses(await exchange("CONNECT localhost:80 HTTP/1.1\r\nHost: localhost\r\n\r\n")),
