@@ -11,6 +11,7 @@ const io: CommandIo = {
   out: (text) => void process.stdout.write(text),
   err: (text) => void process.stderr.write(text),
   columns: process.stdout.columns,
+  terminal: process.stdout.isTTY ? process.stdout : undefined,
 };
 
 // `lro-gateway list … | head` closes the pipe early, and that is no failure. `serve` outlives its reader.

@@ -5,6 +5,7 @@ import {
   createGrpcWebTransport,
 } from "@connectrpc/connect-node";
 import { Operations } from "../../gen/google/longrunning/operations_pb.ts";
+import { OperationWatcher } from "../../gen/lrogateway/v1/operation_watcher_pb.ts";
 import { parseDuration } from "../config/duration.ts";
 import { parseHostPort } from "../config/host-port.ts";
 import { readSmallFile } from "../config/read-small-file.ts";
@@ -24,6 +25,9 @@ export interface ClientSettings {
   readonly authorization: string | undefined;
 }
 
+/** How long a call may take when `--timeout` does not say, ms. */
+const DEFAULT_TIMEOUT_MS = 30_000;
+
 /** Checks the flags that all client commands share. Throws a {@link CommandError} that names the flag. */
 export function readClientSettings(
   options: Readonly<Record<string, unknown>>,
@@ -31,11 +35,7 @@ export function readClientSettings(
 ): ClientSettings {
   const address = String(options["address"] ?? (io.env["LRO_GATEWAY_ADDRESS"] || "127.0.0.1:8080"));
   const tokenFile = options["tokenFile"] ?? (io.env["LRO_GATEWAY_TOKEN_FILE"] || undefined);
-  const timeoutMs = parseDuration(String(options["timeout"]));
-  if (timeoutMs === undefined || timeoutMs === 0)
-    throw wrong(
-      `--timeout: ${JSON.stringify(options["timeout"])} is not a duration, for example 500ms or 30s`,
-    );
+  const timeoutMs = readTimeout(options) ?? DEFAULT_TIMEOUT_MS;
   return {
     origin: originOf(address),
     output: options["output"] === "json" ? "json" : "table",
@@ -44,6 +44,21 @@ export function readClientSettings(
     timeoutMs,
     authorization: tokenFile === undefined ? undefined : `Bearer ${readToken(String(tokenFile))}`,
   };
+}
+
+/** `--timeout` in milliseconds; `undefined` when it is not given. Throws a {@link CommandError} when it is wrong. */
+export function readTimeout(options: Readonly<Record<string, unknown>>): number | undefined {
+  const given = options["timeout"];
+  if (given === undefined) return undefined;
+  const timeoutMs = parseDuration(String(given));
+  if (timeoutMs === undefined || timeoutMs === 0)
+    throw wrong(`--timeout: ${JSON.stringify(given)} is not a duration, for example 500ms or 30s`);
+  return timeoutMs;
+}
+
+/** Opens a client of lrogateway.v1.OperationWatcher on a gateway. */
+export function openWatcher(settings: ClientSettings): Client<typeof OperationWatcher> {
+  return createClient(OperationWatcher, openTransport(settings));
 }
 
 /** Opens a client of google.longrunning.Operations on a gateway. */

@@ -1,9 +1,8 @@
 import { EXIT } from "./exit-codes.ts";
 import { openClient, readClientSettings } from "./gateway-client.ts";
 import type { CommandIo } from "./io.ts";
-import { operationJson, viewOperation } from "./operation-view.ts";
+import { printOperation } from "./print-operation.ts";
 import { explainRpcFailure } from "./rpc-failure.ts";
-import { formatPairs } from "./table.ts";
 
 /** `get`: shows one operation. That the operation itself has failed is no failure of the command. */
 export async function get(
@@ -18,10 +17,6 @@ export async function get(
     .catch((error: unknown) => {
       throw explainRpcFailure(error, settings);
     });
-  if (settings.output === "json") io.out(`${JSON.stringify(operationJson(operation), undefined, 2)}\n`);
-  else {
-    const pairs = Object.entries(viewOperation(operation)).filter(([, value]) => value !== "");
-    io.out(`${formatPairs(pairs.map(([label, value]): [string, string] => [label.toUpperCase(), value]))}\n`);
-  }
+  printOperation(operation, settings.output, io);
   return EXIT.OK;
 }

@@ -1,3 +1,5 @@
+import type { WriteStream } from "node:tty";
+
 /** What a command reads and writes, so that tests can run one without a process. */
 export interface CommandIo {
   readonly env: Readonly<Record<string, string | undefined>>;
@@ -7,4 +9,6 @@ export interface CommandIo {
   err(text: string): void;
   /** Columns of the terminal that stdout is, or `undefined` when it is a file or a pipe. */
   readonly columns: number | undefined;
+  /** The terminal that stdout is, for what is drawn in place; absent when it is a file or a pipe. */
+  readonly terminal?: WriteStream | undefined;
 }

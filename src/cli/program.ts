@@ -32,6 +32,7 @@ export async function runProgram(
       });
   defineServers(define, io, process);
   defineClient(define, io);
+  defineWaiting(define, io, process);
   try {
     await program.parseAsync([...args], { from: "user" });
     return exitCode;
@@ -100,15 +101,39 @@ function defineClient(define: Define, io: CommandIo): void {
       (await import("./get.ts")).get(name, options, io),
     ),
   );
-  addClientFlags(
-    define("cancel <name>", "ask for the cancellation of an operation", async ([name = ""], options) =>
-      (await import("./cancel.ts")).cancel(name, options, io),
-    ),
-  );
 }
 
-/** The flags of every command that calls a gateway. */
-function addClientFlags(command: Command): Command {
+/** The commands that last until an operation is done. */
+function defineWaiting(define: Define, io: CommandIo, process: ProcessEvents): void {
+  addClientFlags(
+    define("cancel <name>", "ask for the cancellation of an operation", async ([name = ""], options) =>
+      options["wait"] === true
+        ? (await import("./cancel-and-wait.ts")).cancelAndWait(name, options, io, process)
+        : (await import("./cancel.ts")).cancel(name, options, io),
+    ).option("--wait", "wait for what comes of it; the exit code tells"),
+    "how long to wait for an answer (default: 30s), with --wait for the outcome (default: 10m)",
+  );
+  addClientFlags(
+    define(
+      "wait <name>",
+      "wait until an operation is done; the exit code tells how",
+      async ([name = ""], options) => (await import("./wait.ts")).wait(name, options, io, process),
+    ),
+    "how long to wait at most (default: until it is done)",
+  );
+  addClientFlags(
+    define("watch <name>", "show what an operation, or all of a dataset, do", async ([name = ""], options) =>
+      (await import("./watch.ts")).watch(name, options, io, process),
+    ),
+    "how long to watch at most (default: without end)",
+  ).option("--filter <TEXT>", "of a dataset: only operations that match; handed to the API as it is");
+}
+
+/** The flags of every command that calls a gateway; `timeout` says what that flag is here. */
+function addClientFlags(
+  command: Command,
+  timeout = "how long to wait for an answer (default: 30s)",
+): Command {
   return command
     .option(
       "--address <HOST:PORT>",
@@ -118,7 +143,7 @@ function addClientFlags(command: Command): Command {
     .addOption(
       new Option("--protocol <NAME>", "how to call").choices(["grpc", "grpc-web", "connect"]).default("grpc"),
     )
-    .option("--timeout <DURATION>", "how long to wait for an answer", "30s")
+    .option("--timeout <DURATION>", timeout)
     .option(
       "--token-file <FILE>",
       "file with an access token to send as the caller's; or LRO_GATEWAY_TOKEN_FILE",
@@ -132,4 +157,11 @@ Exit codes:
   2  wrong arguments, configuration or rules; nothing was started or sent
   3  the address cannot be listened on
   4  no gateway answered, or not in time
-  128 + N  ended at once by a second signal N`;
+  5  wait, watch, cancel --wait: the operation failed
+  6  wait, watch: the operation was cancelled (cancel --wait: 0)
+  7  wait, watch, cancel --wait: the time was up and the operation still ran
+  8  wait, watch, cancel --wait: there is no such operation
+  9  wait, watch: the operation is done and does not say how it went
+  10  cancel --wait: the operation ended well all the same
+  11  cancel --wait: the operation was done before
+  128 + N  ended by signal N: wait, watch and cancel --wait by the first, serve and emulator by a second`;

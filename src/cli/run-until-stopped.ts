@@ -18,7 +18,7 @@ export interface ProcessEvents {
 export type StopSignal = "SIGTERM" | "SIGINT";
 
 /** Exit codes for a stop without draining, as shells count: 128 + the signal's number. */
-const SIGNAL_EXIT: Readonly<Record<StopSignal, number>> = { SIGINT: 130, SIGTERM: 143 };
+export const SIGNAL_EXIT: Readonly<Record<StopSignal, number>> = { SIGINT: 130, SIGTERM: 143 };
 
 /**
  * A repeat within so many ms is one request to stop that reaches us twice: a terminal signals the whole process group,

@@ -40,7 +40,7 @@ export function formatPairs(pairs: readonly (readonly [name: string, value: stri
 }
 
 /** Control characters would let an operation's text write to the terminal. */
-function printable(text: string): string {
+export function printable(text: string): string {
   return text.replace(/[\p{Cc}\u2028\u2029]/gu, "\u{FFFD}");
 }
 

@@ -5,7 +5,7 @@ import { EXIT } from "../../src/cli/exit-codes.ts";
 import { ROOT } from "../support/cli-process.ts";
 import { runInside } from "../support/run-program.ts";
 
-const COMMANDS = ["serve", "emulator", "explain", "check-config", "list", "get", "cancel"];
+const COMMANDS = ["serve", "emulator", "explain", "check-config", "list", "get", "cancel", "wait", "watch"];
 const VERSION = (JSON.parse(readFileSync(join(ROOT, "package.json"), "utf8")) as { version: string }).version;
 
 describe.each([[], ...COMMANDS.map((command) => [command])])("lro-gateway %s", (...command) => {
@@ -45,6 +45,8 @@ it.each([
   [["emulator", "--listen", "8090"], '--listen: "8090" is not host:port, for example 127.0.0.1:8090'],
   [["list", "p", "--limit", "all"], '--limit: "all" is not a whole number above 0'],
   [["get", "n", "--timeout", "soon"], '--timeout: "soon" is not a duration, for example 500ms or 30s'],
+  [["wait", "n", "--timeout", "0"], '--timeout: "0" is not a duration, for example 500ms or 30s'],
+  [["watch", "p/operations/1", "--filter", "x"], "--filter: is for the operations of a dataset"],
   [["get", "n", "--address", "x y"], '--address: "x y" is neither host:port nor a URL'],
   [["get", "n", "--address", "http://h/path"], '--address: "http://h/path" is neither host:port nor a URL'],
   [["explain", "gte", "n"], 'there is no method "gte" (did you mean get?); allowed: ListOperations,'],

@@ -41,16 +41,27 @@ export function startCli(args: readonly string[], options: StartOptions = {}): C
   const own = Object.entries(process.env).filter(
     ([name]) => !/^(?:LRO_GATEWAY_|GOOGLE_|https?_proxy$)/i.test(name),
   );
-  const child = spawn(
+  return startCommand(
     process.execPath,
     [...(options.nodeArgs ?? []), options.launcher ?? LAUNCHER, ...args],
-    {
-      cwd: options.cwd ?? ROOT,
-      env: { ...Object.fromEntries(own), ...options.env },
-      stdio: ["ignore", "pipe", "pipe"],
-      detached: options.group ?? false,
-    },
+    options,
+    { ...Object.fromEntries(own), ...options.env },
   );
+}
+
+/** Starts any command, from the root of the repository. */
+export function startCommand(
+  file: string,
+  args: readonly string[],
+  options: Pick<StartOptions, "cwd" | "group"> = {},
+  env: NodeJS.ProcessEnv = process.env,
+): CliProcess {
+  const child = spawn(file, args, {
+    cwd: options.cwd ?? ROOT,
+    env,
+    stdio: ["ignore", "pipe", "pipe"],
+    detached: options.group ?? false,
+  });
   let stdout = "";
   let stderr = "";
   const watchers = new Set<() => void>();

@@ -1,3 +1,4 @@
+import type { WriteStream } from "node:tty";
 import { CommandError } from "../../src/cli/exit-codes.ts";
 import type { CommandIo } from "../../src/cli/io.ts";
 import { runProgram } from "../../src/cli/program.ts";
@@ -13,6 +14,7 @@ export interface ProgramRun {
 export async function runInside(
   args: readonly string[],
   env: Readonly<Record<string, string>> = {},
+  terminal?: WriteStream,
 ): Promise<ProgramRun> {
   let stdout = "";
   let stderr = "";
@@ -25,6 +27,7 @@ export async function runInside(
       stderr += text;
     },
     columns: undefined,
+    terminal,
   };
   const noProcess = {
     on: () => undefined,

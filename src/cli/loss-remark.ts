@@ -1,0 +1,14 @@
+import { ErrorInfoSchema } from "../../gen/google/rpc/error_details_pb.ts";
+import { ERROR_DOMAIN } from "../errors/reasons.ts";
+import { codeName } from "./code-name.ts";
+import type { Loss } from "./reattach.ts";
+import { printable } from "./table.ts";
+
+/** What is said of a lost stream; `undefined` for one that ended because of its age, which is no news. */
+export function lossRemark(loss: Loss, delayMs: number): string | undefined {
+  const infos = loss?.findDetails(ErrorInfoSchema) ?? [];
+  if (infos.some(({ domain, reason }) => domain === ERROR_DOMAIN && reason === "STREAM_EXPIRED"))
+    return undefined;
+  const why = loss ? `${codeName(loss.code)}: ${loss.rawMessage}` : "it ended before the operation did";
+  return printable(`The watch was cut (${why}); attaching again in ${(delayMs / 1000).toFixed(1)} s.`);
+}

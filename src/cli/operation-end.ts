@@ -1,0 +1,34 @@
+import type { WatchOperationResponse } from "../../gen/lrogateway/v1/operation_watcher_pb.ts";
+import { formatDuration } from "../config/duration.ts";
+import { CommandError, EXIT } from "./exit-codes.ts";
+import { exitCodeOf } from "./follow-operation.ts";
+import type { CommandIo } from "./io.ts";
+import { SIGNAL_EXIT } from "./run-until-stopped.ts";
+import type { StopWaiting } from "./stop-waiting.ts";
+
+/**
+ * The exit code of a command that followed an operation to its end, to the end of its time or to a signal; says on
+ * stderr what the code alone does not.
+ *
+ * @throws CommandError when the time was up before anything was read.
+ */
+export function endFollowing(
+  name: string,
+  last: WatchOperationResponse | undefined,
+  stop: StopWaiting,
+  io: CommandIo,
+  timeoutMs: number | undefined,
+): number {
+  stop.done();
+  const code = last && exitCodeOf(last.state);
+  if (code !== undefined) return code;
+  if (stop.reason === "SIGINT" || stop.reason === "SIGTERM") {
+    io.err(`Stopped waiting. The operation is left alone; go on with: lro-gateway wait ${name}\n`);
+    return SIGNAL_EXIT[stop.reason];
+  }
+  const after = formatDuration(timeoutMs ?? 0);
+  if (!last)
+    throw new CommandError(`no state of the operation could be read within ${after}`, EXIT.NO_ANSWER);
+  io.err(`The operation still runs after ${after}; go on with: lro-gateway wait ${name}\n`);
+  return EXIT.STILL_RUNNING;
+}

@@ -1,0 +1,117 @@
+import { afterAll, beforeAll, describe, expect, it, vi } from "vitest";
+import type { OperationSpec } from "../../src/emulator/operation-spec.ts";
+import { type RunningEmulator, startEmulator } from "../../src/emulator/start-emulator.ts";
+import type { RunningGateway } from "../../src/gateway.ts";
+import { systemClock } from "../../src/lib/clock.ts";
+import { LAUNCHER, startCli, startCommand } from "../support/cli-process.ts";
+import { startCuttingProxy } from "../support/cutting-proxy.ts";
+import { startTestGateway } from "../support/test-gateway.ts";
+
+/** `wait`, `watch` and `cancel --wait` as people run them: processes, a terminal, Ctrl-C, a gateway that restarts. */
+
+// Processes start slowly on a machine that is busy with other tests.
+vi.setConfig({ testTimeout: 60_000 });
+
+const DATASET = "projects/p/locations/l/datasets/processes";
+
+let emulator: RunningEmulator;
+let gateway: RunningGateway;
+
+beforeAll(async () => {
+  emulator = await startEmulator({ clock: systemClock, listen: "127.0.0.1:0" });
+  gateway = await startTestGateway(emulator.endpoint, { "waiting.heartbeat": "200ms" });
+});
+afterAll(async () => {
+  await gateway.drain();
+  await emulator.close();
+});
+
+function start(spec: OperationSpec = {}): string {
+  return emulator.emulator.createOperation({ dataset: DATASET, durationMs: null, ...spec });
+}
+
+/** How often the emulator was asked to cancel an operation. */
+async function cancelsOf(name: string): Promise<number> {
+  const answer = await fetch(`${emulator.endpoint}/emulator/v1/requests?method=cancel&limit=1000`);
+  const { requests } = (await answer.json()) as { requests: { target: string }[] };
+  return requests.filter(({ target }) => target.includes(name)).length;
+}
+
+describe.concurrent("Ctrl-C", () => {
+  it("leaves the operation alone, says so, and exits 130", async () => {
+    const name = start();
+    const watch = startCli(["watch", name, "--address", gateway.address]);
+    await watch.matches(/RUNNING/);
+    watch.child.kill("SIGINT");
+    const { code, stderr } = await watch.ended;
+    expect([code, stderr]).toEqual([
+      130,
+      `Stopped waiting. The operation is left alone; go on with: lro-gateway wait ${name}\n`,
+    ]);
+    expect(await cancelsOf(name)).toBe(0);
+    expect(emulator.emulator.operation(name)?.["done"]).not.toBe(true);
+  });
+
+  it("does not take a cancel back, and says that", async () => {
+    const name = start({ onCancel: "complete" });
+    const cancel = startCli(["cancel", "--wait", name, "--address", gateway.address]);
+    while ((await cancelsOf(name)) === 0) await new Promise((resolve) => setTimeout(resolve, 50));
+    cancel.child.kill("SIGINT");
+    const { code, stdout, stderr } = await cancel.ended;
+    expect([code, stdout]).toEqual([130, ""]);
+    expect(stderr).toMatch(/^Stopped waiting\. The cancel may have been sent and is not taken back; /);
+  });
+});
+
+describe.concurrent("a connection that is cut every 700 ms", () => {
+  it.each(["grpc", "grpc-web", "connect"])("does not keep wait from the end over %s", async (protocol) => {
+    const proxy = await startCuttingProxy(gateway.address, { idleMs: 60_000, ageMs: 700 });
+    const name = start();
+    const wait = startCli(["wait", name, "--address", proxy.address, "--protocol", protocol]);
+    while (proxy.cuts.age < 2) await new Promise((resolve) => setTimeout(resolve, 50));
+    emulator.emulator.finishOperation(name, "error");
+    const { code, stdout, stderr } = await wait.ended;
+    await proxy.close();
+    expect(code).toBe(5);
+    expect(stdout).toMatch(/^STATE +FAILED$/m);
+    expect(stderr).toMatch(/^The watch was cut \(.*\); attaching again in \d\.\d s\.$/m);
+  });
+});
+
+describe.concurrent("a gateway that restarts", () => {
+  it("keeps neither wait nor cancel --wait from the end", async () => {
+    const waited = start();
+    const cancelled = start({ cancelDelayMs: 600_000 });
+    const first = await startTestGateway(emulator.endpoint);
+    const wait = startCli(["watch", waited, "--address", first.address]);
+    const cancel = startCli(["cancel", "--wait", cancelled, "--address", first.address]);
+    await wait.matches(/RUNNING/);
+    while ((await cancelsOf(cancelled)) === 0) await new Promise((resolve) => setTimeout(resolve, 50));
+    await first.drain();
+    const second = await startTestGateway(emulator.endpoint, { listen: first.address });
+    emulator.emulator.finishOperation(waited);
+    emulator.emulator.finishOperation(cancelled, "cancelled");
+    const [waitEnd, cancelEnd] = await Promise.all([wait.ended, cancel.ended]);
+    await second.drain();
+    expect(waitEnd.code).toBe(0);
+    expect(waitEnd.stdout).toContain("SUCCEEDED");
+    expect(waitEnd.stderr).toMatch(/^The watch was cut \(UNAVAILABLE: .*\); attaching again in /);
+    expect(cancelEnd).toMatchObject({ code: 0, stdout: expect.stringMatching(/^CANCELLED: /) });
+  });
+});
+
+// `script` is part of every Linux; elsewhere it takes other arguments.
+describe.runIf(process.platform === "linux")("a terminal", () => {
+  it.concurrent("shows a bar, then the end, and the exit code", async () => {
+    const name = start({ ageMs: 6_000, units: 100 });
+    const command = `"${process.execPath}" "${LAUNCHER}" watch ${name} --address ${gateway.address}`;
+    const drawn = startCommand("script", ["-qec", command, "/dev/null"]);
+    await drawn.matches(/RUNNING/);
+    emulator.emulator.finishOperation(name);
+    const { code, stdout } = await drawn.ended;
+    expect(code).toBe(0);
+    expect(stdout).toMatch(/RUNNING {4}\[[#.]+\] \d+ of 100/);
+    expect(stdout).toMatch(/SUCCEEDED +\d+ of \d+, 100 %\r?\n/);
+    expect(stdout.lastIndexOf("\u001b[?25h")).toBeGreaterThan(stdout.lastIndexOf("\u001b[?25l"));
+  });
+});

@@ -1,0 +1,200 @@
+import { PassThrough } from "node:stream";
+import type { WriteStream } from "node:tty";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import type { OperationSpec } from "../../src/emulator/operation-spec.ts";
+import { type RunningEmulator, startEmulator } from "../../src/emulator/start-emulator.ts";
+import type { RunningGateway } from "../../src/gateway.ts";
+import { systemClock } from "../../src/lib/clock.ts";
+import { runInside } from "../support/run-program.ts";
+import { startTestGateway } from "../support/test-gateway.ts";
+
+const DATASET = "projects/p/locations/l/datasets/waiting";
+
+let emulator: RunningEmulator;
+let gateway: RunningGateway;
+
+beforeAll(async () => {
+  emulator = await startEmulator({ clock: systemClock, listen: "127.0.0.1:0" });
+  gateway = await startTestGateway(emulator.endpoint, { "waiting.heartbeat": "200ms" });
+});
+afterAll(async () => {
+  await gateway.drain();
+  await emulator.close();
+});
+
+/** Creates an operation that goes on until something ends it, unless the spec says otherwise. */
+function start(spec: OperationSpec = {}): string {
+  return emulator.emulator.createOperation({ dataset: DATASET, durationMs: null, ...spec });
+}
+
+/** Runs a client command on the test's gateway. */
+function client(...args: string[]) {
+  return runInside([...args, "--address", gateway.address]);
+}
+
+const DONE = { durationMs: 1, ageMs: 10_000 } as const;
+
+describe.concurrent.each(["grpc", "grpc-web", "connect"])("wait over %s", (protocol) => {
+  it("waits until the operation is done, prints it, and exits 0", async () => {
+    const name = start({ durationMs: 1_500 });
+    const { code, stdout, stderr } = await client("wait", name, "--protocol", protocol);
+    expect([code, stderr]).toEqual([0, ""]);
+    expect(stdout).toMatch(/^STATE +SUCCEEDED$/m);
+  });
+});
+
+describe.concurrent.each(["wait", "watch"])("the exit code of %s", (command) => {
+  it.each([
+    ["SUCCEEDED", 0, { outcome: "success" }],
+    ["FAILED", 5, { outcome: "error" }],
+    ["CANCELLED", 6, { outcome: "cancelled" }],
+    ["DONE_WITHOUT_RESULT", 9, { outcome: "nothing" }],
+  ] as const)("tells %s by %d", async (state, expected, spec) => {
+    const { code, stdout, stderr } = await client(command, start({ ...DONE, ...spec }));
+    expect([code, stderr]).toEqual([expected, ""]);
+    expect(stdout).toContain(state);
+  });
+
+  it("tells an operation that outlasts the timeout by 7, and how to go on", async () => {
+    const name = start();
+    const { code, stdout, stderr } = await client(command, name, "--timeout", "300ms");
+    expect(code).toBe(7);
+    expect(stdout).toContain("RUNNING");
+    expect(stderr).toBe(`The operation still runs after 300ms; go on with: lro-gateway wait ${name}\n`);
+  });
+
+  it("tells an unknown operation by 8", async () => {
+    const { code, stderr } = await client(command, `${DATASET}/operations/unknown`);
+    expect(code).toBe(8);
+    expect(stderr).toMatch(/^lro-gateway: NOT_FOUND: /);
+  });
+
+  it("tells by 4 that no state could be read in time", async () => {
+    const name = start();
+    const fault = emulator.emulator.addFault({ match: { name }, answer: { status: 503 } });
+    const { code, stderr } = await client(command, name, "--timeout", "300ms");
+    await fetch(`${emulator.endpoint}/emulator/v1/faults/${fault}`, { method: "DELETE" });
+    expect([code, stderr]).toEqual([
+      4,
+      "lro-gateway: no state of the operation could be read within 300ms\n",
+    ]);
+  });
+
+  it("tells by 4 that no gateway answers", async () => {
+    const { code, stderr } = await runInside([command, start(), "--address", "127.0.0.1:1"]);
+    expect(code).toBe(4);
+    expect(stderr).toMatch(/^lro-gateway: no gateway answers at /);
+  });
+});
+
+describe.concurrent("watch", () => {
+  it("writes a line for each state into a pipe", async () => {
+    const name = start({
+      durationMs: 2_500,
+      units: 500,
+      outcome: { type: "error", code: 8, message: "No\u001b room." },
+    });
+    const { code, stdout } = await client("watch", name);
+    expect(code).toBe(5);
+    const lines = stdout.trimEnd().split("\n");
+    expect(lines.length).toBeGreaterThanOrEqual(2);
+    for (const line of lines.slice(0, -1))
+      expect(line).toMatch(/^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ {2}RUNNING {5}\d+ of 500/);
+    expect(lines.at(-1)).toMatch(
+      /^\S+Z {2}FAILED {6}\d+ of 500.* {2}RESOURCE_EXHAUSTED: No\u{fffd} room\.$/u,
+    );
+  });
+
+  it("prints one JSON object for each message of the stream, heartbeats too", async () => {
+    const { stdout } = await client("watch", start({ durationMs: 2_000 }), "--output", "json");
+    const messages = stdout
+      .trimEnd()
+      .split("\n")
+      .map((line) => JSON.parse(line) as { kind: string; state?: string });
+    expect(new Set(messages.map(({ kind }) => kind))).toEqual(new Set(["STATE", "HEARTBEAT"]));
+    expect(messages.filter(({ state }) => state === "SUCCEEDED")).toEqual([messages.at(-1)]);
+  });
+
+  it("shows what all operations of a dataset do, those of the filter only", async () => {
+    const dataset = `${DATASET}-all`;
+    const ends = start({ dataset, id: "ends", durationMs: 1_000 });
+    start({ dataset, id: "other", kind: "dicomStores.export" });
+    const filter = "metadata.apiMethodName:ImportResources";
+    const { code, stdout, stderr } = await client("watch", dataset, "--filter", filter, "--timeout", "4s");
+    expect([code, stderr]).toEqual([0, ""]);
+    expect(stdout).toMatch(new RegExp(`RUNNING +${ends} `));
+    expect(stdout).toMatch(new RegExp(`SUCCEEDED +${ends} `));
+    expect(stdout).not.toContain("other");
+  });
+
+  it("draws bars on a terminal, a line above them for each end, and gives the cursor back", async () => {
+    const dataset = `${DATASET}-drawn`;
+    start({ dataset, id: "goes-on", ageMs: 60_000 });
+    const fails = start({ dataset, id: "fails", durationMs: 1_000, outcome: "error" });
+    const terminal = new FakeTerminal();
+    const args = ["watch", dataset, "--timeout", "3s", "--address", gateway.address];
+    const { code, stdout } = await runInside(args, {}, terminal.stream);
+    expect([code, stdout]).toEqual([0, ""]);
+    expect(terminal.text).toMatch(/RUNNING {4}\[#*\.+\] .* {2}goes-on/);
+    expect(terminal.text).toMatch(
+      new RegExp(`FAILED +${fails}  .*INTERNAL: Internal error encountered\\.\n`),
+    );
+    expect(terminal.text.lastIndexOf("\u001b[?25h")).toBeGreaterThan(
+      terminal.text.lastIndexOf("\u001b[?25l"),
+    );
+  });
+});
+
+describe.concurrent("cancel --wait", () => {
+  it.each([
+    ["CANCELLED", 0, { cancelDelayMs: 300 }],
+    ["COMPLETED", 10, { durationMs: 1_500, onCancel: "complete" }],
+    ["FAILED", 5, { durationMs: 1_500, onCancel: "complete", outcome: "error" }],
+    ["ALREADY_DONE", 11, DONE],
+  ] as const)("tells %s by %d", async (outcome, expected, spec) => {
+    const { code, stdout, stderr } = await client("cancel", "--wait", start(spec));
+    expect([code, stderr]).toEqual([expected, ""]);
+    expect(stdout).toMatch(new RegExp(`^${outcome}: `));
+  });
+
+  it("tells an operation that runs on by 7, and an unknown one by 8", async () => {
+    const name = start({ onCancel: "complete" });
+    const running = await client("cancel", "--wait", name, "--timeout", "500ms");
+    expect([running.code, running.stderr]).toEqual([
+      7,
+      `The operation still runs after 500ms; go on with: lro-gateway wait ${name}\n`,
+    ]);
+    expect(running.stdout).toMatch(/^STILL_RUNNING: /);
+    const unknown = await client("cancel", "--wait", `${DATASET}/operations/unknown`);
+    expect([unknown.code, unknown.stdout]).toEqual([8, "NOT_FOUND: there is no such operation\n"]);
+  });
+
+  it("prints the CancelAndWaitResponse as JSON", async () => {
+    const { code, stdout } = await client(
+      "cancel",
+      "--wait",
+      start({ cancelDelayMs: 100 }),
+      "--output",
+      "json",
+    );
+    expect(code).toBe(0);
+    expect(JSON.parse(stdout)).toMatchObject({
+      outcome: "CANCELLED",
+      operation: { done: true, error: { code: 1 } },
+    });
+  });
+});
+
+/** Takes what is drawn, like a terminal of 24 rows. */
+class FakeTerminal {
+  text = "";
+  readonly stream: WriteStream;
+
+  constructor() {
+    const stream = new PassThrough().setEncoding("utf8").on("data", (text: string) => {
+      this.text += text;
+    });
+    // Of a terminal's stream only these are used.
+    this.stream = Object.assign(stream, { isTTY: true, columns: 100, rows: 24 }) as unknown as WriteStream;
+  }
+}
