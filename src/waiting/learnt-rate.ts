@@ -78,14 +78,10 @@ export class LearntRate {
     return Math.min(Math.max(limit * (share + climb) * beyond, MIN_RATE), this.trusted(now));
   }
 
-  /** A read was sent. It counts as accepted until it is refused. */
-  sent(now: number): void {
-    this.meter.add(now, 1, now);
-  }
-
-  /** A read was answered, not refused. */
-  accepted(now: number): void {
-    if (now >= this.pauseEnd) this.resumed ??= now;
+  /** A read that was sent at `sentAt` was answered, not refused. */
+  accepted(sentAt: number, now: number): void {
+    this.meter.add(sentAt, now);
+    if (sentAt >= this.pauseEnd) this.resumed ??= sentAt;
     if (this.limit === undefined) this.free = Math.min(this.free + 1, this.trusted(now));
   }
 
@@ -94,40 +90,37 @@ export class LearntRate {
    * nothing new, because an earlier one has been drawn conclusions from.
    */
   refused(sentAt: number, now: number, pauseMs: number | undefined): void {
-    this.meter.add(sentAt, -1, now);
     if (pauseMs === undefined) return;
-    if (this.resumed === undefined) {
-      this.pauseEnd = now + pauseMs;
-      return;
-    }
-    const before = this.rate(now);
-    const limit = Math.max(this.measure(before, this.resumed, now), MIN_RATE);
+    this.pauseEnd = now + pauseMs;
+    if (this.resumed === undefined) return;
+    const limit = Math.max(this.measure(this.rate(now), this.resumed, sentAt), MIN_RATE);
     const settled = this.limit !== undefined && Math.abs(limit - this.limit) < this.limit / 4;
     this.limit = limit;
-    this.lastRefusal = now;
+    this.lastRefusal = sentAt;
     this.resumed = undefined;
-    this.pauseEnd = now + pauseMs;
     this.holdUntil = now + pauseMs * (settled ? SETTLED_HOLD : FIRST_HOLD);
   }
 
   /**
-   * The limit that a refusal shows. Limits count in different ways: one that saves up what is not used takes more
-   * right after a pause, so the pause belongs to the measured time; one that counts the last second has forgotten
-   * it. Where the pause was short it makes little difference, and is left out; else it counts, which errs on the
-   * side of the upstream. A refusal in a trial cannot show less than the limit that was kept until then.
+   * The limit that the refusal of a read shows, told from what was accepted of those sent before it.
+   *
+   * Limits count in different ways: one that saves up what is not used takes more right after a pause, so the pause
+   * belongs to the measured time; one that counts the last second has forgotten it. Where the pause was short it
+   * makes little difference, and is left out; else it counts, which errs on the side of the upstream. A refusal in a
+   * trial cannot show less than the limit that was kept until then.
    */
-  private measure(before: number, resumed: number, now: number): number {
+  private measure(before: number, resumed: number, sentAt: number): number {
     if (this.limit !== undefined && before >= this.limit)
-      return Math.min(Math.max(this.perSecond(TRIAL_SPAN_MS, now), this.limit), before);
-    const active = now - resumed;
+      return Math.min(Math.max(this.perSecond(TRIAL_SPAN_MS, sentAt), this.limit), before);
+    const active = sentAt - resumed;
     const paused = resumed - (this.lastRefusal ?? resumed);
-    const measured = this.perSecond(paused < active * SHORT_PAUSE ? active : active + paused, now);
+    const measured = this.perSecond(paused < active * SHORT_PAUSE ? active : active + paused, sentAt);
     return Math.min(Math.max(measured, before * LARGEST_CUT), before);
   }
 
-  private perSecond(spanMs: number, now: number): number {
+  private perSecond(spanMs: number, end: number): number {
     const span = Math.min(Math.max(spanMs, 1000), METER_MAX_MS);
-    return (this.meter.count(span, now) * 1000) / span;
+    return (this.meter.count(span, end) * 1000) / span;
   }
 
   private trusted(now: number): number {

@@ -12,21 +12,21 @@ export class RateMeter {
   private readonly counts = new Float64Array(BUCKETS);
   private newest = 0;
 
-  /** Counts `n` events at `at`; a negative `n` takes back what was counted there. Events that are too old are dropped. */
-  add(at: number, n: number, now: number): void {
+  /** Counts an event that was at `at`; one that is too old is dropped. */
+  add(at: number, now: number): void {
     this.advance(now);
     const bucket = Math.floor(at / BUCKET_MS);
     if (bucket <= this.newest - BUCKETS || bucket > this.newest) return;
     const slot = bucket % BUCKETS;
-    this.counts[slot] = (this.counts[slot] ?? 0) + n;
+    this.counts[slot] = (this.counts[slot] ?? 0) + 1;
   }
 
-  /** Events in the last `spanMs`, exact to a bucket. */
-  count(spanMs: number, now: number): number {
-    this.advance(now);
-    const oldest = Math.floor((now - spanMs) / BUCKET_MS);
+  /** Events in the `spanMs` before `end`, exact to a bucket. */
+  count(spanMs: number, end: number): number {
+    this.advance(end);
+    const oldest = Math.max(Math.floor((end - spanMs) / BUCKET_MS), this.newest - BUCKETS);
     let total = 0;
-    for (let bucket = this.newest; bucket > oldest && bucket > this.newest - BUCKETS; bucket--)
+    for (let bucket = Math.floor(end / BUCKET_MS); bucket > oldest; bucket--)
       total += this.counts[((bucket % BUCKETS) + BUCKETS) % BUCKETS] ?? 0;
     return total;
   }

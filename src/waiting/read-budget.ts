@@ -77,7 +77,7 @@ export class ReadBudget {
     if (now < this.pausedUntil) return now;
     if (this.configured === undefined && !this.learnt.known) return now;
     const rate = this.rate(now);
-    const inWindow = Math.min(Math.max(Math.floor(rate), 1), MAX_LOG);
+    const inWindow = Math.min(Math.max(Math.round(rate), 1), MAX_LOG);
     const oldest = this.log.at(-inWindow);
     return oldest === undefined ? now : Math.max(oldest + (inWindow * 1000) / rate, now);
   }
@@ -89,16 +89,18 @@ export class ReadBudget {
       Math.max(this.slot, now - Math.min(LATENESS_MS, step)) + step,
       now + Math.max(step, MAX_DEBT_MS),
     );
-    this.learnt.sent(now);
     this.log.push(now);
     if (this.log.length > 2 * MAX_LOG) this.log.splice(0, MAX_LOG);
   }
 
-  /** A read was answered in any way but for its rate. `retryAfterMs`: the upstream wants to be left alone so long. */
-  accepted(now: number, retryAfterMs?: number): void {
+  /**
+   * A read that was sent at `sentAt` was answered in any way but for its rate. `retryAfterMs`: the upstream wants to
+   * be left alone so long.
+   */
+  accepted(sentAt: number, now: number, retryAfterMs?: number): void {
     this.pauses = 0;
     if (retryAfterMs !== undefined) this.pause(now, retryAfterMs);
-    this.learnt.accepted(now);
+    this.learnt.accepted(sentAt, now);
   }
 
   /**

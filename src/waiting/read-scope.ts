@@ -105,7 +105,7 @@ export class ReadScope {
     const now = this.clock.monotonic();
     if (ticket.poll) this.polls--;
     if (limited) this.budget.refused(ticket.sentAt, now, retryAfterMs, ticket.forced);
-    else this.budget.accepted(now, retryAfterMs);
+    else this.budget.accepted(ticket.sentAt, now, retryAfterMs);
     this.pump();
   }
 
