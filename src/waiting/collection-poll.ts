@@ -80,8 +80,8 @@ export class CollectionPoll implements ListListener {
 
   /** When the next pass is due, on the wall clock. */
   get nextReadTime(): number {
-    const { clock } = this.tools;
-    return clock.now() + Math.max(this.nextDue - clock.monotonic(), 0);
+    const { steady } = this.tools;
+    return steady.now() + Math.max(this.nextDue - steady.monotonic(), 0);
   }
 
   follow(follower: CollectionFollower): void {
@@ -105,11 +105,11 @@ export class CollectionPoll implements ListListener {
   begins(now: number): void {
     this.pass++;
     this.begun = now;
-    this.begunTime = this.tools.clock.now();
+    this.begunTime = this.tools.steady.now();
   }
 
   page(seen: readonly Observation[]): void {
-    for (const one of seen) this.view.observe(one, this.pass);
+    for (const one of seen) this.view.observe(one, this.pass, this.tools.clock.now());
     const { size } = this.view.entries;
     if (size > MAX_COLLECTION_OPERATIONS) this.end(tooLarge());
     else if (!this.tools.room()) this.end(noRoom());
@@ -159,7 +159,7 @@ export class CollectionPoll implements ListListener {
     this.checks.delete(entry.name);
     if (this.over || entry.gone) return;
     const confirmed = entry.differsSince !== undefined && entry.differsSince < this.begun;
-    this.view.observe(seen, undefined);
+    this.view.observe(seen, undefined, this.tools.clock.now());
     if (entry.listedIn === this.pass) return;
     if (this.target.filter !== "" && confirmed) this.view.remove(entry, "filtered-out", seen.readTime);
     else if (entry.listed && !sameOperation(entry.listed, seen)) entry.differsSince ??= seen.sentAt;
@@ -258,7 +258,7 @@ class EntryCheck implements Poll, Reader {
 
   send(ticket: ReadTicket): boolean {
     const { name } = this.entry;
-    this.readTime = this.tools.clock.now();
+    this.readTime = this.tools.steady.now();
     // Nobody watches any more.
     if (this.owner.followers.size === 0) return false;
     const key = shareKey(this.owner.identity, name);

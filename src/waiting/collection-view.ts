@@ -48,13 +48,13 @@ export class CollectionView {
     return this.seq;
   }
 
-  /** Takes an observation in. Returns whether it is news. */
-  observe(seen: Observation, pass: number | undefined): boolean {
+  /** Takes an observation in, `now` on the wall clock. Returns whether it is news. */
+  observe(seen: Observation, pass: number | undefined, now: number): boolean {
     const { name } = seen.operation.toMessage();
     let entry = this.entries.get(name);
     const known = entry !== undefined;
     if (!entry) {
-      entry = this.create(name, seen.readTime);
+      entry = this.create(name, now);
       this.entries.set(name, entry);
     }
     const news = entry.view.merge(seen, (earlier, later) =>

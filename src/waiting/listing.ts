@@ -39,6 +39,8 @@ export interface ListTarget {
 export interface ListTools {
   readonly api: OperationsApi;
   readonly clock: Clock;
+  /** For what callers are told of times, see steady-clock.ts. */
+  readonly steady: Clock;
   readonly meaningOf: (error: ConnectError) => FailureMeaning;
 }
 
@@ -111,7 +113,7 @@ export class Listing implements Poll {
     });
     this.call = call;
     if (this.pageToken === "") this.listener.begins(ticket.sentAt);
-    const readTime = clock.now();
+    const readTime = this.tools.steady.now();
     let open = true;
     const finish = (result: Encoded<ListOperationsResponse> | ConnectError): void => {
       if (!open) return;

@@ -14,6 +14,8 @@ import { ageOf, backoff, longestInterval, nextInterval } from "./schedule.ts";
 /** What a shared poll works with. */
 export interface PollTools {
   readonly clock: Clock;
+  /** For what callers are told of times, see steady-clock.ts. */
+  readonly steady: Clock;
   readonly random: () => number;
   readonly reads: ReadCollapse;
   readonly delivery: Delivery;
@@ -75,9 +77,9 @@ export class SharedPoll implements Poll, Reader {
 
   /** When the next read is due, on the wall clock. */
   get nextReadTime(): number {
-    const { clock } = this.tools;
+    const { steady } = this.tools;
     const due = !this.queue && this.sweep?.active ? this.sweep.nextDue : this.due;
-    return clock.now() + Math.max(due - clock.monotonic(), 0);
+    return steady.now() + Math.max(due - steady.monotonic(), 0);
   }
 
   /** Takes a follower in, and reads at once if what is known is too old for him. */
@@ -136,7 +138,7 @@ export class SharedPoll implements Poll, Reader {
     if (!listed) this.leaveRead = undefined;
     this.failures = 0;
     this.lastFailure = undefined;
-    this.firstRead ??= seen.readTime;
+    this.firstRead ??= this.tools.clock.now();
     const news = this.view.merge(seen, (earlier, later) =>
       rateBetween(
         { at: earlier.sentAt, counters: earlier.facts.counters },

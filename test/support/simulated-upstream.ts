@@ -163,7 +163,10 @@ export class SimulatedUpstream implements OperationsApi {
     const end = this.endOf(operation);
     const done = at >= end;
     const share = Math.min(
-      Math.max((Math.min(at, end) - operation.created) / (operation.endsAt - operation.created), 0),
+      Math.max(
+        (Math.min(at, end) - operation.created) / Math.max(operation.endsAt - operation.created, 1),
+        0,
+      ),
       1,
     );
     const success = Math.max(
