@@ -23,7 +23,10 @@ function bench(options: BenchOptions = {}) {
         (failure) => ConnectError.from(failure),
       ),
     );
-    return { error, outcome: call.responseHeader.get("lro-cancel-outcome") };
+    // Of an error it is metadata of the error itself.
+    const outcome =
+      call.responseHeader.get("lro-cancel-outcome") ?? error?.metadata.get("lro-cancel-outcome");
+    return { error, outcome: outcome ?? undefined };
   };
   const wait = async (timeoutMs?: number) => {
     const answer = await made.clock.run(cancelAndWait(made.engine, NAME, timeoutMs, made.call()));
