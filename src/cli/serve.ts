@@ -1,3 +1,4 @@
+import { availableParallelism } from "node:os";
 import type { Config } from "../config/config.ts";
 import type { RunningEmulator } from "../emulator/start-emulator.ts";
 import { startGateway } from "../gateway.ts";
@@ -8,6 +9,7 @@ import type { CommandIo } from "./io.ts";
 import { type ProcessEvents, type Running, runUntilStopped } from "./run-until-stopped.ts";
 import { explainStartFailure } from "./start-failure.ts";
 import { packageVersion } from "./version.ts";
+import { EMULATOR_VARIABLE, isWorker, startWorkers, tellListening } from "./workers.ts";
 
 /** Log lines go to stderr, so that stdout holds only what people and scripts wait for. */
 const STDERR = 2;
@@ -21,7 +23,10 @@ const EMULATOR_NOTICE = `
 
 `;
 
-/** `serve`: runs the gateway until it is told to stop; without an endpoint, on an embedded emulator. */
+/**
+ * `serve`: runs the gateway until it is told to stop, in one process or in several; without an endpoint, on an embedded
+ * emulator.
+ */
 export async function serve(
   options: Readonly<Record<string, unknown>>,
   io: CommandIo,
@@ -29,11 +34,66 @@ export async function serve(
 ): Promise<number> {
   const loaded = configure(options, io);
   const log = createLog(loaded.config.log.level, STDERR);
-  return await runUntilStopped(() => start(loaded, io, log), log, process, systemClock.monotonic);
+  const { workers } = loaded.config;
+  const count = workers === "auto" ? availableParallelism() : workers;
+  const start = (): Promise<Running> => {
+    if (isWorker()) return startWorker(loaded, io, log);
+    return withEmulator(loaded.config, (emulator) => {
+      const announce = (address: string) => announceGateway(io, address, emulator !== undefined);
+      return count > 1
+        ? startProcesses(count, loaded.config, log, emulator, announce)
+        : startHere(loaded, log, emulator, announce);
+    });
+  };
+  return await runUntilStopped(start, log, process, systemClock.monotonic);
 }
 
-async function start({ config, origins }: Loaded, io: CommandIo, log: Log): Promise<Running> {
+/** Starts something that may need the embedded emulator, and ends the two together. */
+async function withEmulator(
+  config: Config,
+  start: (emulator: RunningEmulator | undefined) => Promise<Running>,
+): Promise<Running> {
   const emulator = config.upstream.endpoint === undefined ? await embedEmulator() : undefined;
+  try {
+    const running = await start(emulator);
+    return { drain: () => running.drain().finally(() => emulator?.close()) };
+  } catch (error) {
+    await emulator?.close();
+    throw error;
+  }
+}
+
+async function startProcesses(
+  count: number,
+  { drain }: Config,
+  log: Log,
+  emulator: RunningEmulator | undefined,
+  announce: (address: string) => Promise<void>,
+): Promise<Running> {
+  return await startWorkers({
+    count,
+    emulator: emulator?.endpoint,
+    drainMs: drain.lameDuck + drain.timeout,
+    clock: systemClock,
+    log,
+    listening: (address) => void announce(address),
+  });
+}
+
+/** One of several processes: its primary announces the address, and has the emulator. */
+async function startWorker(loaded: Loaded, io: CommandIo, log: Log): Promise<Running> {
+  const endpoint = io.env[EMULATOR_VARIABLE];
+  return await startHere(loaded, log, endpoint === undefined ? undefined : { endpoint }, async (address) =>
+    tellListening(address),
+  );
+}
+
+async function startHere(
+  { config, origins }: Loaded,
+  log: Log,
+  emulator: Pick<RunningEmulator, "endpoint"> | undefined,
+  announce: (address: string) => Promise<void>,
+): Promise<Running> {
   try {
     const gateway = await startGateway(withUpstream(config, emulator), {
       clock: systemClock,
@@ -41,14 +101,17 @@ async function start({ config, origins }: Loaded, io: CommandIo, log: Log): Prom
       random: Math.random,
       version: packageVersion(),
     });
-    if (emulator) io.out(EMULATOR_NOTICE);
-    io.out(`listening on ${gateway.address}\n`);
-    if (emulator) io.out((await import("./lines-to-paste.ts")).linesToPaste(gateway.address));
-    return { drain: () => gateway.drain().finally(() => emulator?.close()) };
+    await announce(gateway.address);
+    return gateway;
   } catch (error) {
-    await emulator?.close();
     throw explainStartFailure(error, config.listen, origins);
   }
+}
+
+async function announceGateway(io: CommandIo, address: string, emulated: boolean): Promise<void> {
+  if (emulated) io.out(EMULATOR_NOTICE);
+  io.out(`listening on ${address}\n`);
+  if (emulated) io.out((await import("./lines-to-paste.ts")).linesToPaste(address));
 }
 
 /** Loads the emulator only where it is wanted. */
@@ -58,7 +121,7 @@ async function embedEmulator(): Promise<RunningEmulator> {
 }
 
 /** The configuration with the embedded emulator as its upstream; no proxy stands between the two. */
-function withUpstream(config: Config, emulator: RunningEmulator | undefined): Config {
+function withUpstream(config: Config, emulator: Pick<RunningEmulator, "endpoint"> | undefined): Config {
   if (!emulator) return config;
   return { ...config, upstream: { ...config.upstream, endpoint: emulator.endpoint, proxy: undefined } };
 }

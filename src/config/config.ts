@@ -9,6 +9,8 @@ export interface Config {
   readonly allowUnauthenticated: boolean;
   /** Age at which a connection is asked to go, in milliseconds. Default ten minutes. */
   readonly maxConnectionAge: number;
+  /** Processes that serve the port. Default 1; `auto`: one for each CPU. */
+  readonly workers: number | "auto";
   readonly drain: DrainConfig;
   readonly upstream: UpstreamConfig;
   readonly waiting: WaitingConfig;

@@ -3,6 +3,7 @@ import {
   address,
   duration,
   integer,
+  integerOrAuto,
   oneOf,
   optionalFile,
   optionalOneOf,
@@ -32,6 +33,12 @@ export const configSchema = z.strictObject({
     min: "1s",
     max: "24h",
     doc: "Age at which callers are asked to open a new connection (GOAWAY, `Connection: close`), a tenth sooner or later, so that new replicas get their share. Calls that are open on the old one finish there.",
+  }),
+  workers: integerOrAuto({
+    default: 1,
+    min: 1,
+    max: 256,
+    doc: "How many processes serve the port. `auto`: one for each CPU. Each polls and counts its limits on its own, so one is right until it is busy ([running.md](running.md#workers)).",
   }),
   upstream: section({
     endpoint: optionalOrigin({

@@ -123,6 +123,26 @@ export function integer({ doc, default: value, min, max }: About<number> & { min
     });
 }
 
+/** A whole number within bounds, or `auto`. */
+export function integerOrAuto({
+  doc,
+  default: value,
+  min,
+  max,
+}: About<number> & { min: number; max: number }) {
+  return z
+    .union([z.literal("auto"), z.int().min(min).max(max)])
+    .default(value)
+    .meta({ description: doc })
+    .register(settings, {
+      doc,
+      allowed: `auto, or a whole number from ${min} to ${max}`,
+      placeholder: "N|auto",
+      defaultText: String(value),
+      fromText: (text) => (text === "auto" ? text : numberFromText(text)),
+    });
+}
+
 /** A number above 0 that may be absent. */
 export function optionalRate({ doc, max }: { doc: string; max: number }) {
   return z

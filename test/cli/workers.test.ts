@@ -1,0 +1,83 @@
+import { createConnection, createServer } from "node:net";
+import { createClient } from "@connectrpc/connect";
+import { createGrpcTransport } from "@connectrpc/connect-node";
+import { expect, it } from "vitest";
+import { Operations } from "../../gen/google/longrunning/operations_pb.ts";
+import { runCli, startServe } from "../support/cli-process.ts";
+
+const DATASET = "projects/demo/locations/us-central1/datasets/demo";
+const pause = (ms: number) => new Promise((resolve) => setTimeout(resolve, ms));
+
+/** Process ids of the workers of a process, from /proc. */
+async function children(pid: number | undefined): Promise<number[]> {
+  const { readFile } = await import("node:fs/promises");
+  const text = await readFile(`/proc/${pid}/task/${pid}/children`, "utf8");
+  return text.trim().split(" ").filter(Boolean).map(Number);
+}
+
+/** One call on a connection of its own. */
+async function list(address: string): Promise<string[]> {
+  const transport = createGrpcTransport({ baseUrl: `http://${address}` });
+  const client = createClient(Operations, transport);
+  const { operations } = await client.listOperations({ name: DATASET }, { timeoutMs: 10_000 });
+  return operations.map(({ name }) => name).sort();
+}
+
+it("serves one port with several processes on one emulator, replaces one that is killed, and drains them all", async () => {
+  const gateway = await startServe(["--workers", "2"]);
+  const before = await children(gateway.child.pid);
+  expect(before).toHaveLength(2);
+  expect(gateway.stdout().match(/listening on/g)).toHaveLength(1);
+  // Connections go to the workers in turn, and each knows the same operations.
+  const seen = await Promise.all([1, 2, 3, 4].map(() => list(gateway.address)));
+  expect(seen[0]?.length).toBeGreaterThan(0);
+  expect(new Set(seen.map((names) => names.join())).size).toBe(1);
+
+  process.kill(before[0] ?? 0, "SIGKILL");
+  let after = before;
+  while (after.length < 2 || after.includes(before[0] ?? 0)) {
+    // New connections are served all the time, but for one that was on its way to the dead worker.
+    await Promise.any([list(gateway.address), list(gateway.address)]);
+    after = await children(gateway.child.pid);
+  }
+  expect(after).toContain(before[1]);
+  await Promise.all([1, 2, 3, 4].map(() => list(gateway.address)));
+
+  gateway.child.kill("SIGTERM");
+  const { code, stderr } = await gateway.ended;
+  expect(code).toBe(0);
+  expect(stderr).toContain("a worker has ended; another takes its place");
+  for (const pid of after) expect(() => process.kill(pid, 0)).toThrow();
+});
+
+it("says once that the port is in use, with the exit code of one process", async () => {
+  const other = createServer();
+  await new Promise<void>((resolve) => other.listen(0, "127.0.0.1", resolve));
+  const { port } = other.address() as { port: number };
+  const { code, stdout, stderr } = await runCli(["serve", "--workers", "2", "--listen", `127.0.0.1:${port}`]);
+  other.close();
+  expect([code, stdout]).toEqual([3, ""]);
+  expect(stderr.match(/another process listens there/g)).toHaveLength(1);
+});
+
+it("leaves no worker behind when the first process is killed", async () => {
+  const gateway = await startServe(["--workers", "2"]);
+  const workers = await children(gateway.child.pid);
+  gateway.child.kill("SIGKILL");
+  await gateway.ended;
+  const [host = "", port = ""] = gateway.address.split(":");
+  const alive = () =>
+    workers.filter((pid) => {
+      try {
+        return process.kill(pid, 0);
+      } catch {
+        return false;
+      }
+    });
+  while (alive().length > 0) await pause(20);
+  await expect(
+    new Promise((resolve, reject) => {
+      createConnection(Number(port), host).on("connect", resolve).on("error", reject);
+    }),
+  ).rejects.toMatchObject({ code: "ECONNREFUSED" });
+});
