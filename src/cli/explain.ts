@@ -15,6 +15,9 @@ import { packageVersion } from "./version.ts";
 /** What stands for the endpoint when none is configured: the embedded emulator has no address before it runs. */
 const PUBLIC_ENDPOINT = "https://healthcare.googleapis.com";
 
+/** What a wait is made of, whatever the rules say of WaitOperation. */
+const READ = Operations.method.getOperation;
+
 /** What stands for the token in each credentials mode; never a real one. */
 const HIDDEN_TOKEN: Readonly<Record<UpstreamConfig["credentials"], string | undefined>> = {
   adc: "Bearer (hidden: the gateway's own token)",
@@ -31,9 +34,15 @@ export async function explain(
 ): Promise<number> {
   const loaded = configure(options, io);
   const method = findMethod(methodName);
-  const request = transcode(method, readMessage(method, name, options["data"]), loaded);
+  const message = readMessage(method, name, options["data"]);
+  const waits = method === Operations.method.waitOperation;
+  const request = waits
+    ? transcode(READ, readMessage(READ, name, undefined), loaded)
+    : transcode(method, message, loaded);
   const { endpoint } = loaded.config.upstream;
   if (endpoint === undefined) io.err(`upstream.endpoint is not set; this is for ${PUBLIC_ENDPOINT}.\n`);
+  if (waits)
+    io.err("The gateway answers WaitOperation itself: it reads the operation like this until it is done.\n");
   io.out(formatRequest(request, loaded.config.upstream));
   return EXIT.OK;
 }

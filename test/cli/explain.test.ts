@@ -67,6 +67,14 @@ it("says for which endpoint it speaks when none is configured", async () => {
   expect(stderr).toBe("upstream.endpoint is not set; this is for https://healthcare.googleapis.com.\n");
 });
 
+it("shows the read that a wait is made of", async () => {
+  const data = ["--data", '{"timeout": "30s"}'];
+  const { code, stdout, stderr } = await runInside(["explain", "wait", `${DATASET}/operations/1`, ...data]);
+  expect(code).toBe(0);
+  expect(stdout).toMatch(/^GET .*\/operations\/1\n/);
+  expect(stderr).toContain("The gateway answers WaitOperation itself");
+});
+
 it.each([
   [
     ["get", `${DATASET}/operations/1/x`],
@@ -74,9 +82,14 @@ it.each([
     "field name: name has 9 segments instead of 8",
   ],
   [
-    ["wait", `${DATASET}/operations/1`],
-    "nothing would be sent: UNIMPLEMENTED: the upstream has no WaitOperation",
+    ["delete", `${DATASET}/operations/1`],
+    "nothing would be sent: UNIMPLEMENTED: the upstream has no DeleteOperation",
     "METHOD_WITHOUT_RULE",
+  ],
+  [
+    ["wait", `${DATASET}/operations/1`, "--data", '{"timeout": "soon"}'],
+    "--data is not a google.longrunning.WaitOperationRequest in JSON:",
+    '"soon"',
   ],
   [
     ["get", "n", "--data", "{"],
