@@ -10,6 +10,7 @@ import {
   toBinary,
   toJson,
 } from "@bufbuild/protobuf";
+import { isFieldError } from "@bufbuild/protobuf/reflect";
 import { gatewayError } from "../errors/reasons.ts";
 import { type Encoded, isEncoded } from "../lib/encoded.ts";
 
@@ -53,7 +54,9 @@ export function createJsonCodec(registry: Registry): Codec {
         return fromJsonString(type, json, options);
       } catch (error) {
         const why = error instanceof Error ? error.message : "";
-        throw gatewayError("REQUEST_MALFORMED", `the request is not a ${type.typeName} in JSON: ${why}`);
+        throw gatewayError("REQUEST_MALFORMED", `the request is not a ${type.typeName} in JSON: ${why}`, {
+          fieldViolations: violations(type, error),
+        });
       }
     },
     encode(type, message) {
@@ -61,4 +64,13 @@ export function createJsonCodec(registry: Registry): Codec {
       return Buffer.from(JSON.stringify(toJson(type, message, options)));
     },
   };
+}
+
+/** Which field of the request itself could not be read; what is wrong deeper inside is left to the message. */
+function violations(type: DescMessage, error: unknown): { field: string; description: string }[] {
+  const cause = error instanceof Error ? error.cause : undefined;
+  if (!isFieldError(cause)) return [];
+  const field = cause.field();
+  if (field.kind !== "field" || field.parent !== type) return [];
+  return [{ field: field.name, description: cause.message }];
 }

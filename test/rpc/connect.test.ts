@@ -112,6 +112,16 @@ describe("Connect unary", () => {
     expect(JSON.parse(answer.body.toString()).details[0].debug.domain).toBe("lro-gateway");
   });
 
+  it("names the field that JSON cannot hold, such as half a surrogate pair", async () => {
+    for (const value of ['"\\ud800"', "5"]) {
+      const body = [Buffer.from(`{"text":${value}}`)];
+      const answer = await callInMemory(app, { target: SAY, headers: json, body });
+      const { code, details } = JSON.parse(answer.body.toString());
+      expect(code).toBe("invalid_argument");
+      expect(details[1]?.debug?.fieldViolations?.[0]?.field, value).toBe("text");
+    }
+  });
+
   it("takes __proto__ and unknown fields for what they are: unknown", async () => {
     const body = [Buffer.from('{"__proto__":{"text":"x"},"constructor":1,"new":[],"text":"y"}')];
     const answer = await callInMemory(app, { target: SAY, headers: json, body });
