@@ -72,7 +72,7 @@ function isPlainId(id: string | undefined): id is string {
 
 /** The code by the order: name in the body, number in the body where it is a google.rpc one, HTTP status. */
 function judge(body: ErrorBody, response: RestResponse, context: UpstreamErrorContext): Verdict {
-  const fromHttp = codeFromHttp(response.status, body.shape !== "other");
+  const fromHttp = codeFromHttp(response.status, body.shape !== "other" || isLostJson(response));
   switch (body.shape) {
     case "google":
       return verdict(codeFromName(body.error["status"]) ?? fromHttp, text(body.error["message"]), response);
@@ -85,6 +85,15 @@ function judge(body: ErrorBody, response: RestResponse, context: UpstreamErrorCo
     case "other":
       return otherVerdict(fromHttp, response);
   }
+}
+
+/** JSON was announced, and the connection broke before its first byte: an answer of the API all the same. */
+function isLostJson({ headers, body }: RestResponse): boolean {
+  return (
+    body.length === 0 &&
+    Number(headers["content-length"]) > 0 &&
+    /^\s*application\/(?:[\w.-]+\+)?json\b/i.test(headers["content-type"] ?? "")
+  );
 }
 
 /** `code` of a bare Status: a google.rpc number, or, from some proxies, an HTTP one. Never 0, which reads as success. */
@@ -270,5 +279,6 @@ function text(json: JsonValue | undefined): string {
 /** `HTTP 502 from upstream (text/html)`: status and media type, both harmless. */
 function described(response: RestResponse): string {
   const type = /^\s*([\w.+-]+\/[\w.+-]+)/.exec(response.headers["content-type"] ?? "")?.[1];
-  return `HTTP ${response.status} from upstream (${response.body.length === 0 ? "empty body" : (type ?? "no content type")})`;
+  const empty = response.body.length === 0 && !isLostJson(response);
+  return `HTTP ${response.status} from upstream (${empty ? "empty body" : (type ?? "no content type")})`;
 }

@@ -7,7 +7,10 @@ export interface RestRequest {
   readonly body: Uint8Array | undefined;
 }
 
-/** The upstream's answer, whatever its status; its body is complete, inflated and within the limit. */
+/**
+ * The upstream's answer, whatever its status. The body is inflated and within the limit; that of a success is complete,
+ * that of an error may break off.
+ */
 export interface RestResponse {
   readonly status: number;
   /** By lower-case name; several lines of one name are joined by `, `. */

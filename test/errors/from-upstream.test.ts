@@ -90,6 +90,13 @@ describe("the HTTP status alone", () => {
 });
 
 describe("the code", () => {
+  test("of a 404 whose JSON was lost on the way is NOT_FOUND: the API knew the path", () => {
+    const error = decode(404, "", CALLER, { ...JSON_TYPE, "content-length": "314" });
+    expect(error.code).toBe(Code.NotFound);
+    expect(error.rawMessage).toBe("HTTP 404 from upstream (application/json)");
+    expect(decode(404, "", CALLER, { ...JSON_TYPE, "content-length": "0" }).code).toBe(Code.Unimplemented);
+  });
+
   test.each(["", "OK", "not_found", "NOT_A_CODE", "CANCELED", "toString"])(
     "is the one of the HTTP status where `status` is %j",
     (status) => {
