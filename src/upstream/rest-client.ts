@@ -173,7 +173,7 @@ export class RestClient {
     const { sent, kind } = error;
     if (kind === "busy") return failed(busyError(error), sent, false, attempts);
     if (kind === "closed") return failed(closedError(error), sent, false, attempts);
-    const failure = new UpstreamFailure(kind, undefined, { cause: error });
+    const failure = new UpstreamFailure(kind, kind === "malformed" ? MALFORMED : undefined, { cause: error });
     return failed(errorFromFailure(failure, { attempts: attempts.count }), sent, kind !== "tls", attempts);
   }
 
@@ -204,6 +204,9 @@ export class RestClient {
     });
   }
 }
+
+/** What the sender calls malformed, for the caller. */
+const MALFORMED = "it breaks off, or its head or encoding is not what HTTP allows here";
 
 /** Waits for what is not tied to the call, and no longer than the call. */
 function untilEnd<T>(promise: Promise<T>, call: CallContext): Promise<T> {

@@ -43,6 +43,18 @@ test("sends the headers of the closed list and no other", async () => {
   expect(at.server.requests.map(({ head }) => head).join()).not.toContain("canary");
 });
 
+test("says what is wrong with an answer that breaks off", async () => {
+  await using at = await startFaultUpstream((_, reply) => {
+    reply.raw('HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: 99\r\n\r\n{"name"');
+    reply.end();
+  });
+  const error = await at.upstream.api.get(OPERATION, new OpenCall()).catch(ConnectError.from);
+  expect(error).toMatchObject({
+    code: Code.Internal,
+    rawMessage: expect.stringContaining("what its API promises: it breaks off"),
+  });
+});
+
 test("has no Delete for Healthcare, and sends nothing", async () => {
   await using at = await startFaultUpstream((_, reply) => reply.json(200, {}));
   const call = new OpenCall();
