@@ -30,7 +30,7 @@ export function explainRpcFailure(error: unknown, settings: ClientSettings): Com
     : new CommandError(asLines(failure), exitCode);
 }
 
-/** Why nothing answers, by the system's error code. */
+/** Why no gateway answers, by the error code of the system or of Node.js. */
 const UNREACHABLE: Readonly<Record<string, string>> = {
   ECONNREFUSED: "connection refused",
   ECONNRESET: "the connection was broken off",
@@ -39,6 +39,7 @@ const UNREACHABLE: Readonly<Record<string, string>> = {
   EHOSTUNREACH: "the host cannot be reached",
   ENETUNREACH: "the network cannot be reached",
   ETIMEDOUT: "the connection timed out",
+  ERR_HTTP2_ERROR: "what listens there does not speak HTTP/2",
 };
 
 /** What a ConnectError says, in lines. */

@@ -1,5 +1,5 @@
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
-import { createServer } from "node:net";
+import { createServer, type Socket } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
@@ -157,6 +157,22 @@ describe("cancel", () => {
 });
 
 describe("the operator's client without an answer", () => {
+  it("says that what answers there is no gateway, when it does not speak HTTP/2", async () => {
+    const sockets: Socket[] = [];
+    const http1 = createServer((socket) => {
+      sockets.push(socket.on("error", () => {}));
+      socket.write("HTTP/1.1 400 Bad Request\r\n\r\n");
+    });
+    await new Promise<void>((resolve) => http1.listen(0, "127.0.0.1", resolve));
+    const { port } = http1.address() as { port: number };
+    const { code, stderr } = await runInside(["get", DONE, "--address", `127.0.0.1:${port}`]);
+    for (const socket of sockets) socket.destroy();
+    http1.close();
+    expect(code).toBe(4);
+    expect(stderr).toContain("no gateway answers at");
+    expect(stderr).toContain("does not speak HTTP/2");
+  });
+
   it("says that no gateway answers there, with exit code 4, in every protocol", async () => {
     const closed = createServer();
     await new Promise<void>((resolve) => closed.listen(0, "127.0.0.1", resolve));
