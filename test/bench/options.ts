@@ -1,0 +1,42 @@
+import { parseArgs } from "node:util";
+
+/** How the bench is run. */
+export interface Options {
+  /** Measured rounds of each server in each cell. */
+  readonly rounds: number;
+  /** Milliseconds of a round. */
+  readonly roundMs: number;
+  /** Calls before the first round: compiled code and grown pools are what is measured. */
+  readonly warmUpCalls: number;
+  /** Cells to measure. */
+  readonly only: RegExp;
+  /** Servers to measure. */
+  readonly rivals: RegExp;
+  /** Where the results go as JSON. */
+  readonly json: string;
+  readonly quick: boolean;
+}
+
+/** Reads the command line; throws an Error that says what is wrong. */
+export function readOptions(args: readonly string[]): Options {
+  const { values } = parseArgs({
+    args: [...args],
+    options: {
+      quick: { type: "boolean", default: false },
+      only: { type: "string", default: "" },
+      rivals: { type: "string", default: "" },
+      rounds: { type: "string" },
+      json: { type: "string", default: ".cache/bench/result.json" },
+    },
+  });
+  const { quick } = values;
+  return {
+    rounds: Number(values.rounds ?? (quick ? 3 : 11)),
+    roundMs: quick ? 700 : 1500,
+    warmUpCalls: quick ? 20_000 : 50_000,
+    only: new RegExp(values.only, "i"),
+    rivals: new RegExp(values.rivals || "^", "i"),
+    json: values.json,
+    quick,
+  };
+}

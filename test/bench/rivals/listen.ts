@@ -1,0 +1,20 @@
+import type { Server as Http1Server } from "node:http";
+import type { Http2Server } from "node:http2";
+import { createServer } from "node:net";
+
+/** Opens one port for HTTP/1.1 and HTTP/2 with prior knowledge, and says where. */
+export function listen(http1: Http1Server, http2: Http2Server): void {
+  const server = createServer({ noDelay: true }, (socket) => {
+    socket.once("data", (chunk: Buffer) => {
+      socket.pause();
+      socket.unshift(chunk);
+      const isHttp1 = chunk.toString("latin1", 0, 3) !== "PRI";
+      (isHttp1 ? http1 : http2).emit("connection", socket);
+      if (isHttp1) socket.resume();
+    });
+  });
+  server.listen(0, "127.0.0.1", () => {
+    const address = server.address();
+    console.log(`listening on 127.0.0.1:${typeof address === "object" && address ? address.port : ""}`);
+  });
+}

@@ -1,0 +1,100 @@
+import { type ChildProcess, spawn } from "node:child_process";
+import { readdirSync, readFileSync } from "node:fs";
+
+/** Clock ticks per second of /proc; 100 on every Linux that Node runs on. */
+const TICKS_PER_SECOND = 100;
+
+/** A process of the bench that listens. */
+export interface ServerProcess {
+  readonly pid: number;
+  readonly port: number;
+  /** Milliseconds from its start to the line that says it listens. */
+  readonly startMs: number;
+  /** CPU seconds used so far, of its whole tree. */
+  cpu(): number;
+  /** Resident memory of its whole tree, KiB. */
+  resident(): number;
+  stop(signal?: NodeJS.Signals): Promise<void>;
+}
+
+/** What to start. */
+export interface Command {
+  readonly args: readonly [string, ...string[]];
+  readonly env?: Readonly<Record<string, string>>;
+  /** Where it listens, for programs that do not say so. */
+  readonly port?: number;
+}
+
+/** Starts a process on one core, and waits until it listens. */
+export async function startPinned(core: number, command: Command): Promise<ServerProcess> {
+  const began = performance.now();
+  const child = spawn("taskset", ["-c", String(core), ...command.args], {
+    stdio: ["ignore", "pipe", "pipe"],
+    env: { ...process.env, ...command.env },
+  });
+  const port = await listening(child, command.port);
+  return {
+    pid: child.pid!,
+    port,
+    startMs: performance.now() - began,
+    cpu: () => sum(child.pid!, cpuOf),
+    resident: () => sum(child.pid!, residentOf),
+    stop: (signal = "SIGKILL") =>
+      new Promise((resolve) => {
+        child.once("exit", () => resolve());
+        if (child.exitCode !== null || child.signalCode !== null) resolve();
+        child.kill(signal);
+      }),
+  };
+}
+
+function listening(child: ChildProcess, port: number | undefined): Promise<number> {
+  let output = "";
+  return new Promise((resolve, reject) => {
+    const onText = (text: Buffer): void => {
+      output += text;
+      const said = /listening on \S*:(\d+)/.exec(output)?.[1];
+      if (said) resolve(Number(said));
+    };
+    child.stdout!.on("data", onText);
+    child.stderr!.on("data", onText);
+    child.once("error", reject);
+    child.once("exit", () => reject(new Error(`${child.spawnargs.join(" ")} ended:\n${output}`)));
+    if (port !== undefined) void answering(port).then(() => resolve(port), reject);
+  });
+}
+
+async function answering(port: number): Promise<void> {
+  const { connect } = await import("node:net");
+  for (let tries = 0; tries < 400; tries++) {
+    const open = await new Promise<boolean>((resolve) => {
+      const socket = connect(port, "127.0.0.1");
+      socket.once("connect", () => resolve(true)).once("error", () => resolve(false));
+      socket.once("connect", () => socket.destroy());
+    });
+    if (open) return;
+    await new Promise((resolve) => setTimeout(resolve, 25));
+  }
+  throw new Error(`nothing listens on port ${port}`);
+}
+
+function sum(pid: number, of: (pid: number) => number): number {
+  return of(pid) + childrenOf(pid).reduce((all, child) => all + sum(child, of), 0);
+}
+
+function childrenOf(pid: number): number[] {
+  return readdirSync(`/proc/${pid}/task`).flatMap((task) =>
+    readFileSync(`/proc/${pid}/task/${task}/children`, "utf8").split(" ").filter(Boolean).map(Number),
+  );
+}
+
+/** utime and stime of proc_pid_stat(5). */
+function cpuOf(pid: number): number {
+  const stat = readFileSync(`/proc/${pid}/stat`, "utf8");
+  const fields = stat.slice(stat.lastIndexOf(")") + 2).split(" ");
+  return (Number(fields[11]) + Number(fields[12])) / TICKS_PER_SECOND;
+}
+
+function residentOf(pid: number): number {
+  return Number(/VmRSS:\s+(\d+)/.exec(readFileSync(`/proc/${pid}/status`, "utf8"))?.[1] ?? 0);
+}
