@@ -1,4 +1,4 @@
-import { GoogleAuth, gaxios, gcpMetadata } from "google-auth-library";
+import { GoogleAuth, gaxios, gcpMetadata, JWT } from "google-auth-library";
 import { type AccessToken, TokenFailure } from "./token-source.ts";
 
 /** What a token is asked for. */
@@ -51,6 +51,7 @@ export async function fetchGoogleToken(options: GoogleCredentialsOptions): Promi
     const client = await auth.getClient();
     checkUniverse(client.universeDomain, options.universeDomain);
     boundTokenExchange(client, transporter);
+    if (client instanceof JWT) useTokenUri(client, auth.jsonContent, transporter);
     const headers = await client.getRequestHeaders(options.url);
     return {
       authorization: checkShape(headers.get("authorization")),
@@ -73,15 +74,35 @@ const DEFAULT_LIFETIME_MS = 600_000;
  * seconds, and follows redirects. Pacing is the token source's work.
  */
 class TokenTransporter extends gaxios.Gaxios {
+  /** What is asked in place of {@link GOOGLE_TOKEN_URL}. */
+  tokenUri: string | undefined;
+
   override request<T>(options: gaxios.GaxiosOptions = {}): gaxios.GaxiosPromise<T> {
     const { retryConfig: _, ...rest } = options;
     return super.request<T>({
       ...rest,
+      ...(this.tokenUri !== undefined && String(rest.url) === GOOGLE_TOKEN_URL ? { url: this.tokenUri } : {}),
       retry: false,
       maxContentLength: TOKEN_RESPONSE_BYTES,
       redirect: "error",
     });
   }
+}
+
+/** Where the library exchanges the key of a service account, whatever the key file says. */
+const GOOGLE_TOKEN_URL = "https://oauth2.googleapis.com/token";
+
+/**
+ * A service account key names its token service in `token_uri` (https://google.aip.dev/auth/4112), which the library
+ * does not read. The assertion is made out to that service too, so that it is of no use at Google's.
+ */
+function useTokenUri(client: JWT, key: object | null, transporter: TokenTransporter): void {
+  const uri: unknown = Reflect.get(key ?? {}, "token_uri");
+  if (typeof uri !== "string" || uri === "" || uri === GOOGLE_TOKEN_URL) return;
+  if (!URL.canParse(uri))
+    throw new TokenFailure("rejected", "token_uri of the service account key is not a URL");
+  transporter.tokenUri = uri;
+  client.additionalClaims = { ...client.additionalClaims, aud: uri };
 }
 
 /** External accounts exchange their token over a transporter of their own, which takes no options: put ours there. */

@@ -120,6 +120,21 @@ test("exchanges a service account key, for the scope asked for", async () => {
   });
 });
 
+test("asks the token service that the key names, with an assertion for that one alone", async () => {
+  using environment = new CredentialEnvironment();
+  await using server = await FaultServer.start((_, reply) => reply.json(200, GOOD));
+  const token_uri = `${server.origin}/token`;
+  environment.useCredentials(serviceAccountKey({ token_uri }));
+  expect(await fetchGoogleToken(OPTIONS)).toMatchObject({ authorization: "Bearer ya29.token" });
+  expect(server.requests).toHaveLength(1);
+  expect(claims(new URLSearchParams(server.requests[0]!.body).get("assertion"))["aud"]).toBe(token_uri);
+  environment.useCredentials(serviceAccountKey({ token_uri: "nowhere" }));
+  expect(await failureOf()).toMatchObject({
+    kind: "rejected",
+    message: expect.stringContaining("token_uri"),
+  });
+});
+
 test("reads the key anew each time, so that a rotated one is picked up", async () => {
   using environment = new CredentialEnvironment();
   await using google = await playGoogle(environment, (_, reply) => reply.json(200, GOOD));
