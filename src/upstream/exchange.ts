@@ -43,6 +43,7 @@ export class Exchange implements Dispatcher.DispatchHandler {
   private rest: Uint8Array[] | undefined;
   private size = 0;
   private limit: number;
+  private released = false;
 
   constructor(limits: ResponseLimits, expires: number, listener: ExchangeListener) {
     this.limits = limits;
@@ -96,7 +97,7 @@ export class Exchange implements Dispatcher.DispatchHandler {
 
   onResponseEnd(): void {
     this.finish();
-    this.listener.onRelease();
+    this.release();
   }
 
   onResponseError(_controller: Dispatcher.DispatchController, error: Error): void {
@@ -104,6 +105,13 @@ export class Exchange implements Dispatcher.DispatchHandler {
       if (this.status !== 0 && !isSuccess(this.status)) this.finish();
       else this.fail(classifySendError(error, this.sent, this.status !== 0));
     }
+    this.release();
+  }
+
+  private release(): void {
+    // A proxy's 407 is reported as an error and then, in spite of that, to its end.
+    if (this.released) return;
+    this.released = true;
     this.listener.onRelease();
   }
 

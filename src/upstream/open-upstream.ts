@@ -31,7 +31,10 @@ export interface Upstream {
   readonly api: OperationsApi;
   /** Scheme, host and port that requests go to. */
   readonly origin: string;
-  /** Resolves once the gateway has had a token of its own, which may be never; `undefined` when it needs none. */
+  /**
+   * Resolves once the gateway has had a token of its own, which may be never; `undefined` when it needs none. Whoever
+   * reads it first has the token fetched.
+   */
   readonly firstToken: Promise<void> | undefined;
   /** Milliseconds until the gateway's own token expires; `undefined` without one. */
   tokenRemainingMs(): number | undefined;
@@ -82,7 +85,7 @@ export function openUpstream(
     clock,
   );
   const tokens = config.credentials === "adc" ? tokenSource(config, origin, parts) : undefined;
-  const firstToken = tokens && new FirstToken(tokens, clock);
+  let firstToken: FirstToken | undefined;
   const client = new RestClient({
     sender,
     credentials: credentials(config, parts, tokens),
@@ -94,7 +97,10 @@ export function openUpstream(
   return {
     api: new RestOperations(parts.transcoder, client, clock),
     origin,
-    firstToken: firstToken?.had,
+    get firstToken() {
+      firstToken ??= tokens && new FirstToken(tokens, clock);
+      return firstToken?.had;
+    },
     tokenRemainingMs: () => tokens?.remainingMs,
     load: () => sender.load,
     close() {

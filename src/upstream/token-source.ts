@@ -73,6 +73,7 @@ interface Held {
   readonly token: AccessToken;
   readonly refreshAt: number;
   readonly usableUntil: number;
+  readonly expires: number;
 }
 
 /**
@@ -142,7 +143,7 @@ export class TokenSource {
 
   /** Milliseconds until the token in use expires, or undefined without one. For a metric. */
   get remainingMs(): number | undefined {
-    return this.held && this.held.usableUntil + this.times.unusableAhead - this.clock.monotonic();
+    return this.held && this.held.expires - this.clock.monotonic();
   }
 
   /** Milliseconds until a failing token service is asked again; 0 when it may be asked now. */
@@ -176,6 +177,7 @@ export class TokenSource {
       // Later by up to a tenth, so that many gateways started together do not refresh together.
       refreshAt: now + lifetime - refreshAhead * (1 - this.random() * 0.1),
       usableUntil: now + lifetime - unusableAhead,
+      expires: now + lifetime,
     };
     this.fetching = undefined;
     this.failure = undefined;

@@ -10,14 +10,14 @@ export interface ConnectProxy extends AsyncDisposable {
   readonly authorizations: (string | undefined)[];
 }
 
-/** @param refuse answers every CONNECT with this status instead */
+/** @param refuse answers everything with this status instead */
 export async function startConnectProxy(port: number, refuse?: number): Promise<ConnectProxy> {
   const seen: string[] = [];
   const authorizations: (string | undefined)[] = [];
   const sockets = new Set<Socket>();
   const server = createServer((request, response) => {
     seen.push(`${request.method} ${request.url}`);
-    response.setHeader("content-type", "application/json");
+    response.writeHead(refuse ?? 200, { "content-type": "application/json" });
     response.end("{}");
   });
   server.on("connection", (socket) => sockets.add(socket));

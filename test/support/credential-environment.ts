@@ -20,8 +20,8 @@ const VARIABLES = [
 ] as const;
 
 /**
- * The process's environment as a machine without Google credentials has it, until disposed of; then as it was. The
- * credentials library reads it from the process and nowhere else.
+ * The process's environment as a machine without Google credentials has it, until disposed of; then as it was (but
+ * for the probe for a metadata server, which stays off). The credentials library reads it from the process and nowhere else.
  */
 export class CredentialEnvironment implements Disposable {
   private readonly saved = VARIABLES.map((name) => [name, process.env[name]] as const);
@@ -60,6 +60,8 @@ export class CredentialEnvironment implements Disposable {
     for (const [name, value] of this.saved)
       if (value === undefined) delete process.env[name];
       else process.env[name] = value;
+    // A fetch that outlives its test must not look for a metadata server of the machine that tests run on.
+    process.env["METADATA_SERVER_DETECTION"] = "none";
     rmSync(this.directory, { recursive: true, force: true });
   }
 }

@@ -1,6 +1,6 @@
 import { generateKeyPairSync } from "node:crypto";
 import { getCACertificates, setDefaultCACertificates } from "node:tls";
-import { expect, test } from "vitest";
+import { expect, test, vi } from "vitest";
 import { fetchGoogleToken, type GoogleCredentialsOptions } from "../../src/upstream/google-credentials.ts";
 import { TokenFailure } from "../../src/upstream/token-source.ts";
 import { CA_CERTIFICATE, SERVER_CERTIFICATE, SERVER_KEY } from "../support/certificates.ts";
@@ -93,6 +93,23 @@ test("gets the token of the metadata server, for the scope asked for", async () 
     `/computeMetadata/v1/instance/service-accounts/default/token?scopes=${HEALTHCARE}`,
   ]);
 });
+
+test.each([-600_000, 600_000])(
+  "knows how long a token lives although the clock is wrong by %i ms",
+  async (skew) => {
+    using environment = new CredentialEnvironment();
+    await using server = await FaultServer.start(metadata(GOOD));
+    environment.useMetadataServer(server.origin);
+    vi.setSystemTime(Date.now() + skew);
+    try {
+      const { lifetimeMs } = await fetchGoogleToken(OPTIONS);
+      expect(lifetimeMs).toBeGreaterThan(3_590_000);
+      expect(lifetimeMs).toBeLessThanOrEqual(3_599_000);
+    } finally {
+      vi.useRealTimers();
+    }
+  },
+);
 
 test("finds a metadata server that was not up at the first try", async () => {
   using environment = new CredentialEnvironment();

@@ -20,6 +20,7 @@ import {
   SERVER_KEY,
 } from "../support/certificates.ts";
 import { startConnectProxy } from "../support/connect-proxy.ts";
+import { CredentialEnvironment } from "../support/credential-environment.ts";
 import { FaultServer } from "../support/fault-server.ts";
 import { OPERATION, open } from "../support/fault-upstream.ts";
 import { OpenCall } from "../support/open-call.ts";
@@ -80,6 +81,20 @@ test("connects to nothing before the first call", async () => {
   const upstream = open({ endpoint: server.origin });
   await new Promise((resolve) => setTimeout(resolve, 50));
   expect([upstream.origin, server.connections]).toEqual([server.origin, 0]);
+  await upstream.close();
+});
+
+test("asks for no token before somebody wants one", async () => {
+  using environment = new CredentialEnvironment();
+  await using metadata = await FaultServer.start((_, reply) =>
+    reply.json(200, { access_token: "t", expires_in: 3600 }, { "metadata-flavor": "Google" }),
+  );
+  environment.useMetadataServer(metadata.origin);
+  const upstream = open({ endpoint: "https://healthcare.googleapis.com", credentials: "adc" });
+  await new Promise((resolve) => setTimeout(resolve, 50));
+  expect(metadata.requests).toEqual([]);
+  await upstream.firstToken;
+  expect(metadata.requests).toHaveLength(1);
   await upstream.close();
 });
 
@@ -165,6 +180,21 @@ test("sends requests in clear text to the HTTP proxy as whole URLs", async () =>
   const upstream = open({ endpoint, proxy: { httpProxy: proxy.url } });
   await upstream.api.cancel(OPERATION, new OpenCall());
   expect(proxy.seen).toEqual([`POST ${endpoint}/v1beta1/${OPERATION}:cancel`]);
+  await upstream.close();
+});
+
+test("keeps a proxy's refusal of a request in clear text from its caller, and goes on", async () => {
+  await using proxy = await startConnectProxy(1, 407);
+  const upstream = open({
+    endpoint: "http://emulator.example",
+    connections: 1,
+    proxy: { httpProxy: proxy.url },
+  });
+  for (let n = 0; n < 3; n++) {
+    const error = await failure(upstream.api.cancel(OPERATION, new OpenCall({ retry: false })));
+    expect(error.code).toBe(Code.Unavailable);
+  }
+  expect([proxy.seen.length, upstream.load()]).toEqual([3, 0]);
   await upstream.close();
 });
 
