@@ -2,7 +2,8 @@ import { Code, ConnectError } from "@connectrpc/connect";
 import { RetryInfoSchema } from "../../gen/google/rpc/error_details_pb.ts";
 import { errorFromFailure, UpstreamFailure } from "../errors/from-failure.ts";
 import { errorFromResponse, upstreamRequestId } from "../errors/from-upstream.ts";
-import { gatewayError, retryInfo } from "../errors/reasons.ts";
+import { gatewayError } from "../errors/reasons.ts";
+import { suggestDelay } from "../errors/suggested-delay.ts";
 import type { CallContext } from "../lib/call-context.ts";
 import type { Clock } from "../lib/clock.ts";
 import type { RestRequest, RestResponse } from "../lib/rest.ts";
@@ -220,7 +221,7 @@ function failed(error: ConnectError, sent: boolean, retryable: boolean, attempts
   // Whoever calls again is told to wait as long as we would have.
   if (error.code === Code.Unavailable && retryable && retryInfoMs(error) === undefined) {
     const delay = FIRST_RETRY_MS * 2 ** Math.max(attempts.count - 1, 0);
-    error.details.push({ desc: RetryInfoSchema, value: retryInfo(delay) });
+    suggestDelay(error, delay);
   }
   return { error, sent, retryable };
 }

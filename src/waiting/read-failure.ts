@@ -9,6 +9,7 @@ import {
 } from "../../gen/google/rpc/error_details_pb.ts";
 import type { Config } from "../config/config.ts";
 import { ERROR_DOMAIN, type Reason } from "../errors/reasons.ts";
+import { isSuggested } from "../errors/suggested-delay.ts";
 
 /**
  * What a failed read means to those who wait.
@@ -37,7 +38,7 @@ export function meaningOf(
       // Without a token of the caller's there is nobody who could log in again.
       return credentials === "caller" ? "ends" : "passes";
     case Code.ResourceExhausted:
-      return NO_LIMIT.has(ownReason(error) ?? "") ? "passes" : "limited";
+      return isUpstreams(error) ? "limited" : "passes";
     case Code.Unimplemented:
       return ownReason(error) === ("METHOD_WITHOUT_RULE" satisfies Reason) ? "ends" : "passes";
     default:
@@ -47,6 +48,7 @@ export function meaningOf(
 
 /** How long the upstream wants to be left alone, milliseconds; `undefined` when it did not say. */
 export function retryAfter(error: ConnectError): number | undefined {
+  if (isSuggested(error)) return undefined;
   const delay = error.findDetails(RetryInfoSchema)[0]?.retryDelay;
   return delay && Math.max(durationMs(delay), 0);
 }
@@ -56,8 +58,11 @@ export function ownReason(error: ConnectError): string | undefined {
   return error.findDetails(ErrorInfoSchema).find((info) => info.domain === ERROR_DOMAIN)?.reason;
 }
 
-/** RESOURCE_EXHAUSTED of the gateway's own making, which no waiting cures. */
-const NO_LIMIT: ReadonlySet<string> = new Set<Reason>(["UPSTREAM_TOO_LARGE", "LIST_TOO_LARGE"]);
+/** RESOURCE_EXHAUSTED may be of the gateway's own making: no free connection, an answer that is too large. */
+function isUpstreams(error: ConnectError): boolean {
+  const reason = ownReason(error);
+  return reason === undefined || reason === ("UPSTREAM_RESOURCE_EXHAUSTED" satisfies Reason);
+}
 
 /** Reasons of https://github.com/googleapis/googleapis/blob/master/google/api/error_reason.proto, and their forerunners. */
 const QUOTA_REASONS: ReadonlySet<string> = new Set([

@@ -1,5 +1,5 @@
 /**
- * Runs many random worlds on all cores: `npm run simulation [-- WORLDS [FIRST_SEED]]`. Prints the seed and the problem
+ * Runs many random worlds on all cores: `node test/simulation/main.ts [WORLDS [FIRST_SEED]]`. Prints the seed and the problem
  * of each world in which something went wrong, and then exits with 1. A seed always makes the same world.
  */
 import { availableParallelism } from "node:os";
