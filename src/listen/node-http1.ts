@@ -208,7 +208,8 @@ class Http1Call implements TransportCall {
   end(trailers?: ResponseHeaders): void {
     if (this.#response.destroyed) return;
     if (trailers) this.#response.addTrailers(mutable(trailers));
-    this.#response.end();
+    if (this.#request.complete) this.#response.end();
+    else this.#startLingering();
   }
 
   reset(): void {

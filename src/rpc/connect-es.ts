@@ -127,7 +127,9 @@ async function serve(handler: UniversalHandler, call: TransportCall): Promise<vo
       signal: abort.signal,
       contextValues: createContextValues().set(peerKey, call.peer),
     });
-    await writeResponse(response, call, exchange);
+    const { methodKind } = handler.method;
+    const streams = methodKind === "server_streaming" || methodKind === "bidi_streaming";
+    await writeResponse(response, call, exchange, streams);
   } catch {
     if (exchange.begun) call.reset("INTERNAL_ERROR");
     else call.answer(abort.signal.aborted ? 499 : 400, {});
@@ -141,31 +143,55 @@ async function writeResponse(
   response: UniversalServerResponse,
   call: TransportCall,
   exchange: Exchange,
+  streams: boolean,
 ): Promise<void> {
   const body = response.body?.[Symbol.asyncIterator]();
   try {
     const first = await body?.next();
-    const headers = fromHeaders(response.header);
-    const trailers = response.trailer && fromHeaders(response.trailer);
-    if (!body || !first || first.done) {
-      // Nothing but status: headers and trailers are one block, which gRPC calls Trailers-Only. As on the lean path,
-      // leading metadata makes two of it.
-      if (trailers && Object.keys(headers).some((name) => !GRPC_HEADERS.has(name)))
-        call.answer(response.status, headers, undefined, trailers);
-      else call.answer(response.status, { ...headers, ...trailers });
-      return;
+    if (!body || !first || first.done) answerWithoutBody(response, call);
+    else if (streams) await writePieces(response, call, exchange, first, body);
+    else {
+      const pieces = [first.value];
+      for await (const piece of { [Symbol.asyncIterator]: () => body }) pieces.push(piece);
+      call.answer(
+        response.status,
+        fromHeaders(response.header),
+        Buffer.concat(pieces),
+        response.trailer && fromHeaders(response.trailer),
+      );
     }
-    exchange.begun = true;
-    call.begin(response.status, headers, trailers !== undefined);
-    let chunk: IteratorResult<Uint8Array, unknown> = first;
-    for (; !chunk.done; chunk = await body.next()) {
-      if (!call.write(chunk.value)) await exchange.writable();
-    }
-    // Read again: the trailers were set while the body was made.
-    call.end(response.trailer && fromHeaders(response.trailer));
   } finally {
+    exchange.answered = true;
     await body?.return?.();
   }
+}
+
+/**
+ * Nothing but status: headers and trailers are one block, which gRPC calls Trailers-Only. As on the lean path, leading
+ * metadata makes two of it.
+ */
+function answerWithoutBody(response: UniversalServerResponse, call: TransportCall): void {
+  const headers = fromHeaders(response.header);
+  const trailers = response.trailer && fromHeaders(response.trailer);
+  if (trailers && Object.keys(headers).some((name) => !GRPC_HEADERS.has(name)))
+    call.answer(response.status, headers, undefined, trailers);
+  else call.answer(response.status, { ...headers, ...trailers });
+}
+
+async function writePieces(
+  response: UniversalServerResponse,
+  call: TransportCall,
+  exchange: Exchange,
+  first: IteratorResult<Uint8Array, unknown>,
+  rest: AsyncIterator<Uint8Array>,
+): Promise<void> {
+  exchange.begun = true;
+  call.begin(response.status, fromHeaders(response.header), response.trailer !== undefined);
+  for (let chunk = first; !chunk.done; chunk = await rest.next()) {
+    if (!call.write(chunk.value)) await exchange.writable();
+  }
+  // Read last: the trailers were set while the body was made.
+  call.end(response.trailer && fromHeaders(response.trailer));
 }
 
 /** How much of a request body waits for its reader before the carrier is told to wait. */
@@ -179,6 +205,8 @@ const PIECE_BYTES = 16;
 class Exchange implements Receiver {
   call: TransportCall | undefined;
   begun = false;
+  /** The answer is complete: what still arrives is only read away. */
+  answered = false;
   readonly #abort: AbortController;
   #chunks: Uint8Array[] = [];
   #bytes = 0;
@@ -193,6 +221,7 @@ class Exchange implements Receiver {
   }
 
   data(chunk: Uint8Array): void {
+    if (this.answered) return;
     this.#arrivedBytes += chunk.byteLength;
     if (++this.#pieces > PIECES_FREE && this.#arrivedBytes < this.#pieces * PIECE_BYTES)
       this.call?.reset("ENHANCE_YOUR_CALM");
