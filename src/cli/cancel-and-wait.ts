@@ -16,10 +16,9 @@ import { type ClientSettings, openWatcher, readClientSettings, readTimeout } fro
 import type { CommandIo } from "./io.ts";
 import { printOperation } from "./print-operation.ts";
 import { isFinal, pauseAfter, sleep } from "./reattach.ts";
-import { explainRpcFailure } from "./rpc-failure.ts";
+import { explainRpcFailure, neverConnected } from "./rpc-failure.ts";
 import { type ProcessEvents, SIGNAL_EXIT } from "./run-until-stopped.ts";
 import { StopWaiting } from "./stop-waiting.ts";
-import { systemCode } from "./system-code.ts";
 
 /** How long the outcome of a cancel is waited for when `--timeout` does not say, ms. */
 const DEFAULT_WAIT_MS = 600_000;
@@ -80,7 +79,7 @@ async function resolve(
     } catch (error) {
       if (signal.aborted) return undefined;
       const failure = ConnectError.from(error);
-      const nobodyThere = calls === 0 && systemCode(failure) === "ECONNREFUSED";
+      const nobodyThere = calls === 0 && neverConnected(failure);
       pause = retryDelayMs(failure) ?? pause;
       if (nobodyThere || isFinal(failure) || performance.now() + pause >= end)
         throw explainRpcFailure(error, settings);

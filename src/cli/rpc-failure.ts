@@ -42,6 +42,12 @@ const UNREACHABLE: Readonly<Record<string, string>> = {
   ERR_HTTP2_ERROR: "what listens there does not speak HTTP/2",
 };
 
+/** Whether no connection to a gateway could be made at all, so that nothing can have been sent. */
+export function neverConnected(error: ConnectError): boolean {
+  const code = systemCode(error) ?? "";
+  return code in UNREACHABLE && code !== "ECONNRESET";
+}
+
 /** What a ConnectError says, in lines. */
 export function describeRpcFailure(error: unknown): string {
   return asLines(ConnectError.from(error));

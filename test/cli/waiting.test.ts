@@ -169,6 +169,12 @@ describe.concurrent("cancel --wait", () => {
     expect([unknown.code, unknown.stdout]).toEqual([8, "NOT_FOUND: there is no such operation\n"]);
   });
 
+  it("tells by 4 at once that no gateway answers", async () => {
+    const { code, stderr } = await runInside(["cancel", "--wait", start(), "--address", "127.0.0.1:1"]);
+    expect(code).toBe(4);
+    expect(stderr).toMatch(/^lro-gateway: no gateway answers at /);
+  });
+
   it("prints the CancelAndWaitResponse as JSON", async () => {
     const { code, stdout } = await client(
       "cancel",

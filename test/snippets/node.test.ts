@@ -1,0 +1,49 @@
+import { join } from "node:path";
+import { pathToFileURL } from "node:url";
+import { afterAll, beforeAll, expect, it, vi } from "vitest";
+import { startCommand } from "../support/cli-process.ts";
+import { countPrograms, readSnippets, startRestless, writeSnippets } from "./snippets.ts";
+
+/** The programs of docs/waiting.md for Node.js and browsers, as they stand. Those in other languages: npm run snippets. */
+
+vi.setConfig({ testTimeout: 60_000 });
+
+const DATASET = "projects/p/locations/l/datasets/snippets";
+
+let running: Awaited<ReturnType<typeof startRestless>>;
+let directory: string;
+
+beforeAll(async () => {
+  directory = writeSnippets("node");
+  running = await startRestless();
+});
+afterAll(() => running.close());
+
+it("finds every program of the document", () => {
+  expect(readSnippets().size).toBe(countPrograms());
+});
+
+it.concurrent.each([
+  ["wait.mjs", "SUCCEEDED"],
+  ["watch.mjs", "SUCCEEDED"],
+  ["poll.mjs", "SUCCEEDED"],
+  ["cancel.mjs", "CANCELLED"],
+])("%s runs and ends with %s", async (file, end) => {
+  const durationMs = file === "cancel.mjs" ? null : 5_000;
+  const name = running.emulator.emulator.createOperation({ dataset: DATASET, durationMs });
+  const args = [join(directory, file), running.gateway.address, name];
+  const { code, stdout, stderr } = await startCommand(process.execPath, args).ended;
+  expect([code, stderr.replace(/^.*ExperimentalWarning.*\n.*\n/m, "")]).toEqual([0, ""]);
+  expect(stdout.trimEnd().split("\n").at(-1)).toBe(end);
+});
+
+it.concurrent("watch-browser.mjs runs on fetch and sees progress and the end", async () => {
+  const name = running.emulator.emulator.createOperation({ dataset: DATASET, durationMs: 3_000 });
+  const { watch } = (await import(pathToFileURL(join(directory, "watch-browser.mjs")).href)) as {
+    watch(url: string, name: string, onProgress: (fraction: number) => void): Promise<string>;
+  };
+  const fractions: number[] = [];
+  const end = await watch(`http://${running.gateway.address}`, name, (fraction) => fractions.push(fraction));
+  expect(end).toBe("SUCCEEDED");
+  expect(fractions.length).toBeGreaterThan(0);
+});

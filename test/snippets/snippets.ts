@@ -1,0 +1,50 @@
+import { mkdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
+import { dirname, join } from "node:path";
+import { type RunningEmulator, startEmulator } from "../../src/emulator/start-emulator.ts";
+import type { RunningGateway } from "../../src/gateway.ts";
+import { systemClock } from "../../src/lib/clock.ts";
+import { ROOT } from "../support/cli-process.ts";
+import { startTestGateway } from "../support/test-gateway.ts";
+
+/** The programs in docs/waiting.md, by the file name that the comment above each gives it. */
+export function readSnippets(): ReadonlyMap<string, string> {
+  const text = readFileSync(join(ROOT, "docs", "waiting.md"), "utf8");
+  const found = text.matchAll(/^<!-- snippet: (\S+) -->\n```\w+\n(.*?)^```$/gms);
+  return new Map([...found].map(([, file = "", code = ""]) => [file, code]));
+}
+
+/** How many programs the document holds, found by their fences alone. */
+export function countPrograms(): number {
+  const text = readFileSync(join(ROOT, "docs", "waiting.md"), "utf8");
+  return [...text.matchAll(/^```(?:js|python|go)$/gm)].length;
+}
+
+/** Writes the programs into a fresh directory below .cache, beside the generated code that they import. */
+export function writeSnippets(directory: string): string {
+  const path = join(ROOT, ".cache", "snippets", directory);
+  rmSync(path, { recursive: true, force: true });
+  for (const [file, code] of readSnippets()) {
+    mkdirSync(dirname(join(path, file)), { recursive: true });
+    writeFileSync(join(path, file), code);
+  }
+  symlinkSync(join(ROOT, "gen"), join(path, "gen"));
+  return path;
+}
+
+/** A gateway that ends its streams every second, so that no program gets to the end without attaching again. */
+export async function startRestless(): Promise<{
+  emulator: RunningEmulator;
+  gateway: RunningGateway;
+  close(): Promise<void>;
+}> {
+  const emulator = await startEmulator({ clock: systemClock, listen: "127.0.0.1:0" });
+  const gateway = await startTestGateway(emulator.endpoint, {
+    "waiting.max_stream_age": "1s",
+    "waiting.heartbeat": "200ms",
+  });
+  const close = async (): Promise<void> => {
+    await gateway.drain();
+    await emulator.close();
+  };
+  return { emulator, gateway, close };
+}
