@@ -1,0 +1,76 @@
+import { create, equals, fromBinary, toBinary } from "@bufbuild/protobuf";
+import { EmptySchema, StringValueSchema, StructSchema } from "@bufbuild/protobuf/wkt";
+import { Code } from "@connectrpc/connect";
+import fc from "fast-check";
+import { describe, expect, it } from "vitest";
+import {
+  CancelOperationRequestSchema,
+  ListOperationsRequestSchema,
+  OperationSchema,
+} from "../../gen/google/longrunning/operations_pb.ts";
+import { protoCodec } from "../../src/rpc/codec.ts";
+
+const TYPES = [
+  CancelOperationRequestSchema,
+  ListOperationsRequestSchema,
+  OperationSchema,
+  StringValueSchema,
+  EmptySchema,
+  StructSchema,
+];
+
+describe("protoCodec", () => {
+  it("decodes what protobuf-es decodes, to an equal message, and refuses what it refuses", () => {
+    const field = fc.record({
+      tag: fc.constantFrom(0x0a, 0x0a, 0x0a, 0x12, 0x08, 0x22, 0x0b, 0x8a),
+      value: fc.oneof(
+        fc.string({ unit: "binary", maxLength: 140 }).map((text) => new TextEncoder().encode(text)),
+        fc.uint8Array({ maxLength: 140 }),
+      ),
+      lie: fc.constantFrom(0, 0, 0, 0, 1, -1),
+    });
+    const bytes = fc.array(field, { maxLength: 3 }).map((fields) =>
+      Buffer.concat(
+        fields.map(({ tag, value, lie }) => {
+          const length = value.length + lie;
+          const prefix = length < 0 ? [] : length < 128 ? [length] : [(length & 127) | 128, length >> 7];
+          return Buffer.from([tag, ...prefix, ...value]);
+        }),
+      ),
+    );
+    fc.assert(
+      fc.property(fc.constantFrom(...TYPES), bytes, (type, bytes) => {
+        let expected: unknown;
+        try {
+          expected = fromBinary(type, bytes);
+        } catch {
+          expect(() => protoCodec.decode(type, bytes)).toThrowError(
+            expect.objectContaining({ code: Code.InvalidArgument }),
+          );
+          return;
+        }
+        expect(protoCodec.decode(type, bytes)).toEqual(expected);
+      }),
+      { numRuns: 5_000 },
+    );
+  });
+
+  it("decodes a name of any script", () => {
+    for (const name of [
+      "",
+      "a",
+      "projects/p/locations/l/datasets/données/operations/1",
+      "\ufffd",
+      "😀",
+      "x".repeat(127),
+      "x".repeat(128),
+    ]) {
+      const message = create(CancelOperationRequestSchema, { name });
+      const decoded = protoCodec.decode(
+        CancelOperationRequestSchema,
+        toBinary(CancelOperationRequestSchema, message),
+      );
+      expect(equals(CancelOperationRequestSchema, decoded as typeof message, message)).toBe(true);
+    }
+  });
+});
