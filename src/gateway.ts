@@ -9,14 +9,18 @@ import { gatewayError, LAYER_HEADER } from "./errors/reasons.ts";
 import { registry } from "./lib/any-registry.ts";
 import type { Clock } from "./lib/clock.ts";
 import { type Listener, startListener } from "./listen/listener.ts";
+import { AccessLog } from "./observe/access-log.ts";
 import type { Log } from "./observe/log.ts";
+import type { Metrics } from "./observe/metrics.ts";
 import { CANCEL_OUTCOME_HEADER, createOperationsHandlers } from "./operations/operations-service.ts";
 import { createWatcherHandlers } from "./operations/watcher-service.ts";
 import { createCorsPolicy } from "./rpc/cors.ts";
 import { defineService } from "./rpc/handler.ts";
+import { observerStages } from "./rpc/observer-stages.ts";
 import { createRouter, type Router } from "./rpc/router.ts";
 import { createHealthHandlers } from "./services/health.ts";
 import { HealthState } from "./services/health-state.ts";
+import { createMetricsPage } from "./services/metrics-page.ts";
 import { createProbes, type ReadinessCheck } from "./services/probes.ts";
 import { reflectionRoutes } from "./services/reflection.ts";
 import type { Bindings } from "./transcode/bindings.ts";
@@ -63,8 +67,12 @@ const REATTACH_MS = 1_000;
  * @throws ConfigurationRefused when rules or upstream settings cannot be used; Error when the port cannot be had.
  */
 export async function startGateway(config: Config, parts: GatewayParts): Promise<RunningGateway> {
-  const upstream = openBackend(config, parts);
   const { clock, random } = parts;
+  // Loaded only where it is wanted: it is a large part of the time to start.
+  const metrics = config.metrics.enabled
+    ? new (await import("./observe/metrics.ts")).Metrics(clock)
+    : undefined;
+  const upstream = openBackend(config, parts, metrics);
   const { credentials } = config.upstream;
   const engine = new WaitingEngine({ api: upstream.api, clock, random, config: config.waiting, credentials });
   const health = new HealthState([Operations, OperationWatcher].map((service) => service.typeName));
@@ -77,21 +85,63 @@ export async function startGateway(config: Config, parts: GatewayParts): Promise
     services.map(({ service }) => service),
     registry,
   );
+  const accessLog = createAccessLog(config, parts);
+  const pages = new Map(createProbes(readinessChecks(health)));
+  if (metrics) pages.set("/metrics", createMetricsPage(metrics, config.metrics.expose === "all"));
   const router = createRouter(services, {
     registry,
     routes,
     clock,
     cors: createCorsPolicy(config.cors.allowedOrigins, RESPONSE_METADATA),
-    pages: createProbes(readinessChecks(health)),
+    stages: observerStages([accessLog, metrics].filter((observer) => observer !== undefined)),
+    pages,
   });
   const limits = { connectionAgeMs: config.maxConnectionAge };
   const listener = await startListener({ listen: config.listen, limits, clock, random }, router);
+  if (metrics) addGauges(metrics, { config, router, listener, engine, upstream });
   if (upstream.firstToken) void upstream.firstToken.then(() => health.serve());
   else health.serve();
   return {
     address: listener.address,
-    drain: () => drain({ config, parts, health, listener, router, engine, upstream }),
+    drain: () =>
+      drain({ config, parts, health, listener, router, engine, upstream }).finally(() => accessLog?.flush()),
   };
+}
+
+function createAccessLog({ log: config }: Config, { log, clock }: GatewayParts): AccessLog | undefined {
+  if (!config.access || !log.enabled("info")) return undefined;
+  return new AccessLog({ clock, pid: process.pid, write: (lines) => log.write(lines) });
+}
+
+/** What is counted by the parts themselves, and read when metrics are asked for. */
+function addGauges(
+  metrics: Metrics,
+  { config, router, listener, engine, upstream }: Omit<Drained, "parts" | "health">,
+): void {
+  const add = (name: string, help: string, read: () => number | undefined) =>
+    metrics.gauge(`lro_gateway_${name}`, help, read);
+  add("connections", "Open connections of callers.", () => listener.connections);
+  add("open_calls", "Calls that are not answered yet, streams among them.", () => router.openCalls);
+  add(
+    "upstream_requests",
+    "Requests to the upstream that are under way or wait for a connection.",
+    upstream.load,
+  );
+  if (config.upstream.credentials === "adc")
+    add("upstream_token_remaining_seconds", "Time until the gateway's own token expires.", () => {
+      const ms = upstream.tokenRemainingMs();
+      return ms === undefined ? undefined : ms / 1_000;
+    });
+  add("watches", "Waits and watches under way.", () => engine.stats.watches);
+  add("tracked_operations", "Operations that are polled for them.", () => engine.stats.operations);
+  add(
+    "watched_collections",
+    "Datasets whose operations are watched as a whole.",
+    () => engine.stats.collections,
+  );
+  add("shared_reads", "Reads under way that several calls may share.", () => engine.stats.reads);
+  add("cancels", "Cancels whose outcome is being found out.", () => engine.stats.cancels);
+  add("cached_operations", "Finished operations that are answered from memory.", () => engine.stats.cached);
 }
 
 /** What `/readyz` asks. */
@@ -141,7 +191,11 @@ function sleep(clock: Clock, ms: number): Promise<void> {
 }
 
 /** Compiles the rules and opens the upstream: all that can be refused before the port is opened. */
-export function openBackend({ upstream: config }: Config, parts: GatewayParts): Upstream {
+export function openBackend(
+  { upstream: config }: Config,
+  parts: GatewayParts,
+  metrics?: Pick<Metrics, "upstreamRequest">,
+): Upstream {
   const { endpoint = "" } = config;
   const bindings = compileRules(config);
   for (const { source, line, path, reason } of bindings.warnings)
@@ -151,6 +205,7 @@ export function openBackend({ upstream: config }: Config, parts: GatewayParts): 
     {
       ...parts,
       transcoder: bindings,
+      ...(metrics && { onAttempt: (verb, outcome, ms) => metrics.upstreamRequest(verb, outcome, ms) }),
       onTokenFailure: (error) => parts.log.warn("no token for the upstream", { error }),
     },
   );

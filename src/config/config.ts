@@ -14,7 +14,8 @@ export interface Config {
   readonly drain: DrainConfig;
   readonly upstream: UpstreamConfig;
   readonly waiting: WaitingConfig;
-  readonly log: { readonly level: LogLevel };
+  readonly log: { readonly level: LogLevel; readonly access: boolean };
+  readonly metrics: { readonly enabled: boolean; readonly expose: "local" | "all" };
   readonly cors: { readonly allowedOrigins: readonly string[] };
 }
 

@@ -202,6 +202,20 @@ export const configSchema = z.strictObject({
       default: "info",
       doc: "The least severe log lines that are written (JSON, to stderr).",
     }),
+    access: toggle({
+      default: true,
+      doc: "Writes a line for each call ([telemetry.md](telemetry.md#access-log)), as long as `log.level` is `info` or `debug`.",
+    }),
+  }),
+  metrics: section({
+    enabled: toggle({
+      default: true,
+      doc: "Counts calls and requests, and serves `GET /metrics` for Prometheus ([telemetry.md](telemetry.md#metrics)).",
+    }),
+    expose: oneOf(["local", "all"], {
+      default: "local",
+      doc: "Who may read `/metrics`: `local`, callers on this machine that come through no proxy; `all`, whoever reaches the port.",
+    }),
   }),
 });
 

@@ -17,6 +17,8 @@ export interface Log {
   error(message: string, fields?: LogFields): void;
   /** Whether lines of this level are written; ask before making costly fields. */
   enabled(level: Exclude<LogLevel, "silent">): boolean;
+  /** Writes lines of the log's format that are complete, whatever the level. Never blocks. */
+  write(lines: string): void;
   /** Resolves when what is buffered has been written, before the process ends; a stuck reader is not waited for. */
   flush(): Promise<void>;
 }
@@ -56,6 +58,7 @@ export function createLog(level: LogLevel, fd: number): Log {
     warn: (message, fields = {}) => logger.warn(fields, scrub(message)),
     error: (message, fields = {}) => logger.error(fields, scrub(message)),
     enabled: (wanted) => logger.isLevelEnabled(wanted),
+    write: (lines) => void destination.write(lines),
     flush: () => flush(destination),
   };
 }

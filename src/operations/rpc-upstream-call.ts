@@ -31,10 +31,11 @@ export class RpcUpstreamCall implements UpstreamCall {
 }
 
 /**
- * Puts the facts of an upstream answer into the response metadata of a call. An error answer is left out: the error
+ * Puts the facts of an upstream answer into the access log and the response metadata of a call. There an error answer is left out: the error
  * made of it carries the same, and the caller would read it twice.
  */
 export function setUpstreamMetadata(call: Call, info: UpstreamAnswerInfo): void {
+  call.upstreamOutcome = info;
   if (info.httpStatus >= 300) return;
   call.responseHeader.set(UPSTREAM_STATUS_HEADER, String(info.httpStatus));
   // An id that is no legal field value is dropped: metadata must never break an answer.

@@ -24,4 +24,6 @@ export interface Call extends CallContext {
   readonly responseTrailer: Metadata;
   /** The cancellation as an AbortSignal, made when first asked for; its reason is {@link CallContext.ended}. */
   readonly signal: AbortSignal;
+  /** Set by whoever asked the upstream for this call: its last HTTP answer, for the access log. */
+  upstreamOutcome?: { readonly httpStatus: number; readonly attempts: number } | undefined;
 }

@@ -76,6 +76,7 @@ export abstract class RpcCall implements FinishedCall, Answering, Receiver, Expi
   responseBytes = 0;
   responseMessages = 0;
   ended: ConnectError | undefined;
+  upstreamOutcome: { readonly httpStatus: number; readonly attempts: number } | undefined;
   /** Metadata that the handler has set, if it has. */
   headerMetadata: Metadata | undefined;
   trailerMetadata: Metadata | undefined;

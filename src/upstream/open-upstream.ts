@@ -8,7 +8,7 @@ import { DEFAULT_UNIVERSE, resolveEndpoint } from "./endpoint.ts";
 import { FirstToken } from "./first-token.ts";
 import { fetchGoogleToken } from "./google-credentials.ts";
 import type { OperationsApi } from "./operations-api.ts";
-import { RestClient } from "./rest-client.ts";
+import { RestClient, type RestClientParts } from "./rest-client.ts";
 import { RestOperations, type Transcoder } from "./rest-operations.ts";
 import { RetryBudget } from "./retry-budget.ts";
 import { Sender, type SendLimits } from "./send.ts";
@@ -24,6 +24,8 @@ export interface UpstreamParts {
   readonly version: string;
   /** Told each time that no token could be had; the message is for operators and names no secret. */
   readonly onTokenFailure?: (failure: TokenFailure) => void;
+  /** Told of each attempt: its HTTP status or, without one, the kind of its failure; how long it took. */
+  readonly onAttempt?: RestClientParts["onAttempt"];
 }
 
 /** The upstream, ready for calls. */
@@ -92,6 +94,7 @@ export function openUpstream(
     budget: new RetryBudget(),
     clock,
     random,
+    onAttempt: parts.onAttempt,
     tokenRetryAfterMs: () => tokens?.retryAfterMs ?? 0,
   });
   return {

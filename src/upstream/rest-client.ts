@@ -26,6 +26,8 @@ export interface RestClientParts {
   readonly random: () => number;
   /** Milliseconds until a failing token service is asked again. */
   readonly tokenRetryAfterMs?: () => number;
+  /** Told of each attempt: its HTTP status or, without one, the kind of its failure; how long it took. */
+  readonly onAttempt?: ((verb: string, outcome: number | string, ms: number) => void) | undefined;
 }
 
 /** A request that did not succeed. */
@@ -151,19 +153,39 @@ export class RestClient {
     attempts: Attempts,
     options: SendOptions | undefined,
   ): Promise<RestResponse> {
-    const { sender, credentials } = this.parts;
+    const { credentials } = this.parts;
     const found = credentials.headers(call);
     const headers = found instanceof Promise ? await untilEnd(found, call) : found;
     attempts.count++;
-    const response = await sender.send(request, headersFor(request, headers), call, options);
+    const response = await this.send(request, headersFor(request, headers), call, options);
     attempts.answered(response);
     if (response.status !== 401) return response;
     const others = await untilEnd(credentials.replace(headers), call);
     if (!others) return response;
     attempts.count++;
-    const second = await sender.send(request, headersFor(request, others), call, options);
+    const second = await this.send(request, headersFor(request, others), call, options);
     attempts.answered(second);
     return second;
+  }
+
+  private send(
+    request: RestRequest,
+    headers: readonly string[],
+    call: UpstreamCall,
+    options: SendOptions | undefined,
+  ): Promise<RestResponse> {
+    const { sender, onAttempt, clock } = this.parts;
+    const answer = sender.send(request, headers, call, options);
+    if (!onAttempt) return answer;
+    const sentAt = clock.monotonic();
+    answer.then(
+      ({ status }) => onAttempt(request.verb, status, clock.monotonic() - sentAt),
+      (error: unknown) => {
+        const kind = error instanceof SendFailure ? error.kind : "call-ended";
+        onAttempt(request.verb, kind, clock.monotonic() - sentAt);
+      },
+    );
+    return answer;
   }
 
   private failure(error: unknown, attempts: Attempts): FailedRequest {

@@ -22,6 +22,7 @@ function memoryLog() {
     warn: write,
     error: write,
     enabled: () => true,
+    write: () => undefined,
     flush: async () => {},
   };
   return { log, messages };

@@ -9,6 +9,7 @@ const silent: Log = {
   warn() {},
   error() {},
   enabled: () => false,
+  write() {},
   flush: async () => {},
 };
 

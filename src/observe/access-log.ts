@@ -1,0 +1,121 @@
+import { codeName } from "../errors/http-code.ts";
+import type { Clock } from "../lib/clock.ts";
+import {
+  type CallObserver,
+  type ObservedCall,
+  type ObservedRefusal,
+  UNOBSERVED_SERVICES,
+} from "./observed-call.ts";
+
+/** What an {@link AccessLog} works with. */
+export interface AccessLogParts {
+  readonly clock: Clock;
+  /** Writes complete lines; must neither block nor throw. */
+  readonly write: (lines: string) => void;
+  /** Process id, for the lines. */
+  readonly pid: number;
+}
+
+/** How long lines are collected before they are written together, ms: a write costs more than the lines of it. */
+const COLLECT_MS = 10;
+
+/** So many characters are written at once, whatever the time. */
+const COLLECT_CHARACTERS = 65_536;
+
+/** Codes that are the server's fault and not told by any other party. */
+const FAULTS: ReadonlySet<string> = new Set(["INTERNAL", "UNKNOWN", "DATA_LOSS"]);
+
+/**
+ * One line of JSON for each call, in the format of the process's log. Holds no resource name, no header of the caller
+ * but a well-formed `x-request-id`, and no text that came from outside: a line is put together from words of our own
+ * and numbers, and therefore needs no escaping.
+ */
+export class AccessLog implements CallObserver {
+  readonly #clock: Clock;
+  readonly #write: (lines: string) => void;
+  readonly #pid: number;
+  readonly #methods = new WeakMap<ObservedCall["method"], string>();
+  #lines = "";
+  #collecting = false;
+  #time = 0;
+  #timeText = "";
+
+  constructor({ clock, write, pid }: AccessLogParts) {
+    this.#clock = clock;
+    this.#write = write;
+    this.#pid = pid;
+  }
+
+  finished(call: ObservedCall, code: number): void {
+    const method = this.#methodOf(call.method);
+    if (method === "") return;
+    const name = codeName(code);
+    const { upstreamOutcome: upstream } = call;
+    const upstreamFields =
+      upstream === undefined
+        ? ""
+        : `,"upstreamStatus":${upstream.httpStatus},"attempts":${upstream.attempts}`;
+    this.#add(
+      name,
+      `${method}"protocol":"${call.protocol}","code":"${name}","durationMs":${this.#sinceMs(call.openedAt)}` +
+        `,"requestBytes":${call.requestBytes},"responseBytes":${call.responseBytes},"responseMessages":${call.responseMessages}` +
+        `,"peer":"${call.peer}","requestId":"${call.requestId}"${upstreamFields}`,
+    );
+  }
+
+  refused(request: ObservedRefusal, why: { readonly httpStatus: number } | { readonly code: number }): void {
+    const verdict = "code" in why ? `"code":"${codeName(why.code)}"` : `"httpStatus":${why.httpStatus}`;
+    // Its path may hold anything, so it is not told.
+    this.#add(
+      "",
+      `"method":"_OTHER",${verdict},"httpVersion":"${request.httpVersion}","peer":"${request.peer}"`,
+    );
+  }
+
+  /** Writes what is collected. */
+  flush(): void {
+    const lines = this.#lines;
+    this.#lines = "";
+    if (lines !== "") this.#write(lines);
+  }
+
+  #add(code: string, fields: string): void {
+    const severity = FAULTS.has(code) ? "ERROR" : "INFO";
+    this.#lines += `{"severity":"${severity}","time":"${this.#now()}","pid":${this.#pid},${fields},"message":"rpc"}\n`;
+    if (this.#lines.length > COLLECT_CHARACTERS) this.flush();
+    else if (!this.#collecting) {
+      this.#collecting = true;
+      this.#clock.setTimer(COLLECT_MS, this.#collected);
+    }
+  }
+
+  readonly #collected = (): void => {
+    this.#collecting = false;
+    this.flush();
+  };
+
+  /** The field `method`; empty for a call that is not logged. */
+  #methodOf(method: ObservedCall["method"]): string {
+    let text = this.#methods.get(method);
+    if (text === undefined) {
+      const { typeName } = method.parent;
+      text = UNOBSERVED_SERVICES.has(typeName) ? "" : `"method":"${typeName}/${method.name}",`;
+      this.#methods.set(method, text);
+    }
+    return text;
+  }
+
+  #sinceMs(at: number): number {
+    return Math.round((this.#clock.monotonic() - at) * 1_000) / 1_000;
+  }
+
+  /** The same text within one millisecond. */
+  #now(): string {
+    const time = this.#clock.now();
+    if (time !== this.#time) {
+      this.#time = time;
+      this.#timeText = new Date(time).toISOString();
+    }
+    return this.#timeText;
+  }
+}

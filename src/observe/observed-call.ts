@@ -1,0 +1,34 @@
+/** What log and metrics need to know of a call that has been answered. */
+export interface ObservedCall {
+  readonly method: { readonly name: string; readonly parent: { readonly typeName: string } };
+  readonly protocol: "grpc" | "grpc-web" | "connect";
+  /** On {@link Clock.monotonic}. */
+  readonly openedAt: number;
+  readonly peer: string;
+  readonly requestId: string;
+  readonly requestBytes: number;
+  readonly responseBytes: number;
+  readonly responseMessages: number;
+  /** Facts of the last HTTP answer of the upstream to this call, if it had one of its own. */
+  readonly upstreamOutcome?: { readonly httpStatus: number; readonly attempts: number } | undefined;
+}
+
+/** What is told of a request that was no call. */
+export interface ObservedRefusal {
+  readonly peer: string;
+  readonly httpVersion: string;
+}
+
+/** Where calls are told to. Each method must not throw. */
+export interface CallObserver {
+  /** `code` is 0 for OK, else the google.rpc code. */
+  finished(call: ObservedCall, code: number): void;
+  /** `status` is an HTTP status, or the google.rpc code of an answer in the caller's protocol. */
+  refused(request: ObservedRefusal, why: { readonly httpStatus: number } | { readonly code: number }): void;
+}
+
+/**
+ * Services that are called by machines every few seconds to see whether somebody is there: their calls stand in no
+ * log and no histogram, where they would hide all others.
+ */
+export const UNOBSERVED_SERVICES: ReadonlySet<string> = new Set(["grpc.health.v1.Health"]);

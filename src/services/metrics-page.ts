@@ -1,0 +1,37 @@
+import type { App, Receiver, TransportCall } from "../listen/transport.ts";
+
+/** Where the page gets its text. */
+export interface MetricsSource {
+  readonly contentType: string;
+  render(): Promise<string>;
+}
+
+/** Loopback addresses, mapped ones among them, and local sockets. */
+const LOCAL = /^(?:127\.|\[::1\]|\[::ffff:127\.|unix$)/;
+
+/**
+ * `GET /metrics` for Prometheus. With `everyone` false it is shown to callers on this machine only, and not through a
+ * proxy on it, which says for whom it asks.
+ */
+export function createMetricsPage(source: MetricsSource, everyone: boolean): App {
+  return (call) => {
+    call.receive(IGNORE);
+    const { headers } = call;
+    const forwarded = headers["forwarded"] !== undefined || headers["x-forwarded-for"] !== undefined;
+    if (!everyone && (forwarded || !LOCAL.test(call.peer))) call.answer(403, {});
+    else if (call.verb !== "GET") call.answer(405, { allow: "GET" });
+    else void show(call, source);
+  };
+}
+
+async function show(call: TransportCall, source: MetricsSource): Promise<void> {
+  try {
+    const text = await source.render();
+    call.answer(200, { "content-type": source.contentType, "cache-control": "no-store" }, Buffer.from(text));
+  } catch {
+    call.answer(500, {});
+  }
+}
+
+/** A request for the page has no body that matters. */
+const IGNORE: Receiver = { data() {}, complete() {}, drained() {}, closed() {} };

@@ -1,0 +1,121 @@
+import { createServer } from "node:http";
+import { createClient } from "@connectrpc/connect";
+import { createGrpcTransport } from "@connectrpc/connect-node";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { Operations } from "../../gen/google/longrunning/operations_pb.ts";
+import { Health } from "../../gen/grpc/health/v1/health_pb.ts";
+import { startServe } from "../support/cli-process.ts";
+import { OPERATION, type SlowUpstream, startSlowUpstream } from "../support/slow-upstream.ts";
+import { startTestGateway } from "../support/test-gateway.ts";
+
+let upstream: SlowUpstream;
+beforeAll(async () => {
+  upstream = await startSlowUpstream(1);
+});
+afterAll(() => upstream.close());
+
+const metricsOf = async (address: string, headers: Record<string, string> = {}) => {
+  const response = await fetch(`http://${address}/metrics`, { headers });
+  return { status: response.status, text: await response.text() };
+};
+
+/** Value of the sample whose line begins so. */
+const sampleOf = (text: string, sample: string): number | undefined => {
+  const line = text.split("\n").find((candidate) => candidate.startsWith(`${sample} `));
+  return line === undefined ? undefined : Number(line.slice(sample.length + 1));
+};
+
+describe("a gateway that is called", () => {
+  it("logs each call on stderr, without names", async () => {
+    const gateway = await startServe([
+      ...["--upstream-endpoint", upstream.endpoint, "--upstream-credentials", "none"],
+    ]);
+    const transport = createGrpcTransport({ baseUrl: `http://${gateway.address}` });
+    const client = createClient(Operations, transport);
+    await client.getOperation({ name: OPERATION }, { headers: { "x-request-id": "of-the-test" } });
+    await client.getOperation({ name: "no name" }).catch(() => undefined);
+    await createClient(Health, transport).check({});
+    await fetch(`http://${gateway.address}/${OPERATION}`);
+    gateway.child.kill("SIGTERM");
+    const { stderr } = await gateway.ended;
+    const lines = stderr
+      .trimEnd()
+      .split("\n")
+      .map((line) => JSON.parse(line))
+      .filter(({ message }) => message === "rpc");
+    expect(lines).toMatchObject([
+      { code: "OK", requestId: "of-the-test", upstreamStatus: 200, attempts: 1, protocol: "grpc" },
+      { code: "INVALID_ARGUMENT" },
+      { method: "_OTHER", httpStatus: 404 },
+    ]);
+    expect(stderr).not.toContain("projects/");
+    expect(stderr).not.toContain("no name");
+  });
+
+  it("counts calls and requests, and shows it on /metrics", async () => {
+    const gateway = await startTestGateway(upstream.endpoint);
+    const transport = createGrpcTransport({ baseUrl: `http://${gateway.address}` });
+    const client = createClient(Operations, transport);
+    for (let i = 0; i < 3; i++) await client.getOperation({ name: OPERATION });
+    await client.getOperation({ name: "no name" }).catch(() => undefined);
+    await createClient(Health, transport).check({});
+    await fetch(`http://${gateway.address}/nothing`);
+    const { status, text } = await metricsOf(gateway.address);
+    expect(status).toBe(200);
+    const method = 'rpc_method="google.longrunning.Operations/GetOperation"';
+    const ok = `{rpc_system_name="grpc",${method},rpc_status_code="OK"}`;
+    expect(sampleOf(text, `rpc_server_call_duration_seconds_count${ok}`)).toBe(3);
+    expect(sampleOf(text, `rpc_server_call_duration_seconds_sum${ok}`)).toBeGreaterThan(0.003);
+    const wrong = `{rpc_system_name="grpc",${method},rpc_status_code="INVALID_ARGUMENT",error_type="INVALID_ARGUMENT"}`;
+    expect(sampleOf(text, `rpc_server_call_duration_seconds_count${wrong}`)).toBe(1);
+    const other = '{rpc_method="_OTHER",rpc_status_code="404",error_type="404"}';
+    expect(sampleOf(text, `rpc_server_call_duration_seconds_count${other}`)).toBe(1);
+    const request = '{http_request_method="GET",http_response_status_code="200"}';
+    expect(sampleOf(text, `http_client_request_duration_seconds_count${request}`)).toBe(3);
+    // Buckets are cumulative, and the last holds everything.
+    const buckets = text
+      .split("\n")
+      .filter(
+        (line) =>
+          line.startsWith("rpc_server_call_duration_seconds_bucket") &&
+          line.includes(',rpc_status_code="OK"'),
+      )
+      .map((line) => Number(line.split(" ").at(-1)));
+    expect(buckets).toHaveLength(15);
+    expect(buckets).toEqual(buckets.toSorted((a, b) => a - b));
+    expect(buckets.at(-1)).toBe(3);
+    expect(sampleOf(text, "lro_gateway_open_calls")).toBe(0);
+    expect(sampleOf(text, "lro_gateway_watches")).toBe(0);
+    expect(sampleOf(text, "lro_gateway_connections")).toBeGreaterThan(0);
+    expect(text).toContain("nodejs_eventloop_lag");
+    expect(text).not.toContain("grpc.health");
+    expect(text).not.toContain("projects/");
+    await gateway.drain();
+  });
+
+  it("shows /metrics to nobody who comes through a proxy, unless it is told to", async () => {
+    const closed = await startTestGateway(upstream.endpoint);
+    const open = await startTestGateway(upstream.endpoint, { "metrics.expose": "all" });
+    const off = await startTestGateway(upstream.endpoint, { "metrics.enabled": "false" });
+    const headers = { "x-forwarded-for": "203.0.113.9" };
+    expect((await metricsOf(closed.address, headers)).status).toBe(403);
+    expect((await metricsOf(open.address, headers)).status).toBe(200);
+    expect((await metricsOf(off.address)).status).toBe(404);
+    await Promise.all([closed, open, off].map((gateway) => gateway.drain()));
+  });
+
+  it("counts a request that had no answer by the kind of its failure", async () => {
+    const server = createServer((request) => request.socket.destroy());
+    await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+    const { port } = server.address() as { port: number };
+    const gateway = await startTestGateway(`http://127.0.0.1:${port}`);
+    const client = createClient(Operations, createGrpcTransport({ baseUrl: `http://${gateway.address}` }));
+    await client.getOperation({ name: OPERATION }, { timeoutMs: 900 }).catch(() => undefined);
+    const { text } = await metricsOf(gateway.address);
+    expect(text).toMatch(
+      /http_client_request_duration_seconds_count\{http_request_method="GET",error_type="[a-z-]+"\} [1-9]/,
+    );
+    await gateway.drain();
+    server.close();
+  });
+});
