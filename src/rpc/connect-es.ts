@@ -12,8 +12,11 @@ import { finishError } from "../errors/fit.ts";
 import { gatewayError } from "../errors/reasons.ts";
 import { isEncoded } from "../lib/encoded.ts";
 import type { App, Receiver, RequestHeaders, ResponseHeaders, TransportCall } from "../listen/transport.ts";
+import { parseConnectTimeout } from "./connect/timeout.ts";
 import { ContextCall, peerKey } from "./connect-es-call.ts";
+import { parseGrpcTimeout } from "./grpc/timeout.ts";
 import type { ResponseStream, ServerStreamHandler, ServiceDefinition, UnaryHandler } from "./handler.ts";
+import { TIMEOUT_MAX_MS } from "./protocol.ts";
 
 /** What {@link connectEsRoutes} needs to know. */
 export interface ConnectEsOptions {
@@ -67,6 +70,7 @@ function implement(method: DescMethod, handler: UnaryHandler | ServerStreamHandl
 async function runUnary(handler: UnaryHandler, request: Message, context: HandlerContext): Promise<Message> {
   const call = new ContextCall(context);
   try {
+    if (call.ended) throw call.ended;
     // connect-es only tells the handler about the deadline; a handler that does not listen is left behind here.
     const answer = await Promise.race([handler(request, call), call.whenEnded()]);
     return isEncoded(answer) ? answer.toMessage() : answer;
@@ -275,8 +279,21 @@ class Exchange implements Receiver {
 function toHeaders(from: RequestHeaders): Headers {
   const headers = new Headers();
   for (const [name, value] of Object.entries(from))
-    if (value !== undefined && !name.startsWith(":")) headers.set(name, value);
+    if (value !== undefined && !name.startsWith(":")) headers.set(name, legalTimeout(name, value));
   return headers;
+}
+
+/**
+ * connect-es takes a timeout that is longer than a timer of Node can count for 1 ms, and refuses one that has passed
+ * already; here both are made into what they mean. What is malformed is left to it.
+ */
+function legalTimeout(name: string, value: string): string {
+  const grpc = name === "grpc-timeout";
+  if (!grpc && name !== "connect-timeout-ms") return value;
+  const { ms } = grpc ? parseGrpcTimeout(value) : parseConnectTimeout(value);
+  if (ms === undefined || (ms > 0 && ms < TIMEOUT_MAX_MS)) return value;
+  if (ms <= 0) return grpc ? "0m" : "0";
+  return grpc ? `${Math.floor(TIMEOUT_MAX_MS / 1_000)}S` : String(TIMEOUT_MAX_MS);
 }
 
 function fromHeaders(from: Headers | undefined): ResponseHeaders {
