@@ -6,5 +6,7 @@ export default defineConfig({
     exclude: ["test/clients/**", "test/snippets/languages.test.ts", "test/conformance/**", "test/bench/**"],
     testTimeout: 20_000,
     pool: "forks",
+    // Many of the tests wait for sockets and processes; one worker per core would leave the cores idle meanwhile.
+    maxWorkers: 3,
   },
 });
