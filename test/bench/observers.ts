@@ -1,6 +1,6 @@
 /**
  * What access log and metrics cost a call: nanoseconds for each `finished`, the share of writing to a file among
- * them. Run it with `node test/bench/observers.ts`. A call of the lean path costs 20 to 40 µs of CPU in all.
+ * them. Run it with `node test/bench/observers.ts`.
  */
 import { openSync } from "node:fs";
 import { Operations } from "../../gen/google/longrunning/operations_pb.ts";
