@@ -74,9 +74,10 @@ export function pathOf({ method }: Cell): string {
   return `/google.longrunning.Operations/${method}`;
 }
 
-/** Bodies of the calls of a cell, each with a name of its own. */
-export function requestBodies({ method, carrier }: Cell): Buffer[] {
-  return Array.from({ length: NAMES }, (_, i) => {
+/** Bodies of the calls of a cell, each with a name of its own; `first` tells the names of several senders apart. */
+export function requestBodies({ method, carrier }: Cell, count = NAMES, first = 0): Buffer[] {
+  return Array.from({ length: count }, (_, n) => {
+    const i = first + n;
     const parent = `projects/p/locations/l/datasets/d${method === "ListOperations" ? i : 1}`;
     const name = `${parent}/operations/${1_000_000 + i}`;
     switch (method) {

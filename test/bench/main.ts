@@ -3,16 +3,17 @@
  * See docs/performance.md for what is measured and how.
  */
 import { mkdirSync, writeFileSync } from "node:fs";
-import { dirname } from "node:path";
+import { dirname, resolve } from "node:path";
 import { CELLS, cellName } from "./cells.ts";
 import { type Measured, measureCell, OTHER_CORE } from "./measure.ts";
 import { readOptions } from "./options.ts";
 import { circumstances, median, ratioTable } from "./report.ts";
-import { isInstalled, RIVALS } from "./rivals/rivals.ts";
+import { gateway, isInstalled, RIVALS } from "./rivals/rivals.ts";
 import { startUpstream } from "./upstream-process.ts";
 
 const options = readOptions(process.argv.slice(2));
 const wanted = RIVALS.filter(({ name }) => options.rivals.test(name));
+if (options.before !== undefined) wanted.push(gateway("before", resolve(options.before)));
 for (const { name } of wanted.filter((rival) => !isInstalled(rival)))
   console.error(`bench: ${name} is not installed and is left out`);
 const rivals = wanted.filter(isInstalled);

@@ -15,6 +15,8 @@ export interface Options {
   /** Where the results go as JSON. */
   readonly json: string;
   readonly quick: boolean;
+  /** Another checkout, whose gateway is measured too: what a change is worth. */
+  readonly before: string | undefined;
 }
 
 /** Reads the command line; throws an Error that says what is wrong. */
@@ -25,18 +27,21 @@ export function readOptions(args: readonly string[]): Options {
       quick: { type: "boolean", default: false },
       only: { type: "string", default: "" },
       rivals: { type: "string", default: "" },
+      before: { type: "string" },
       rounds: { type: "string" },
       json: { type: "string", default: ".cache/bench/result.json" },
     },
   });
   const { quick } = values;
   return {
-    rounds: Number(values.rounds ?? (quick ? 3 : 11)),
-    roundMs: quick ? 700 : 1500,
-    warmUpCalls: quick ? 20_000 : 50_000,
+    rounds: Number(values.rounds ?? (quick ? 9 : 31)),
+    // Short, so that the servers of a round meet the same moods of the machine.
+    roundMs: 400,
+    warmUpCalls: quick ? 20_000 : 40_000,
     only: new RegExp(values.only, "i"),
     rivals: new RegExp(values.rivals || "^", "i"),
     json: values.json,
     quick,
+    before: values.before,
   };
 }

@@ -34,10 +34,12 @@ const server = await startPinned(SERVER_CORE, {
   args: [node, "--cpu-prof", `--cpu-prof-dir=${directory}`, ...args],
 });
 const expected = await checkedAnswer(cell, server.port);
+const begun = server.cpu();
 const { calls, wrong } = await generate({ cell, port: server.port, ms, expected, ...saturation(cell) });
+const microsPerCall = ((server.cpu() - begun) * 1e6) / calls;
 await server.stop("SIGTERM");
 await upstream.stop();
-console.log(`${calls} calls, ${wrong} wrong`);
+console.log(`${calls} calls, ${wrong} wrong, ${microsPerCall.toFixed(1)} µs of CPU each, with compilation`);
 
 const file = readdirSync(directory)[0];
 if (file === undefined) throw new Error("there is no profile");
@@ -45,6 +47,7 @@ const profile: Profile = JSON.parse(readFileSync(join(directory, file), "utf8"))
 const nodes = new Map(profile.nodes.map((one) => [one.id, one.callFrame]));
 const modules = new Map<string, number>();
 const functions = new Map<string, number>();
+const groups = new Map<string, number>();
 let all = 0;
 // The first half is compilation.
 for (const id of profile.samples.slice(profile.samples.length / 2)) {
@@ -53,19 +56,35 @@ for (const id of profile.samples.slice(profile.samples.length / 2)) {
   all++;
   const module = moduleOf(frame.url, frame.functionName);
   modules.set(module, (modules.get(module) ?? 0) + 1);
+  const group = groupOf(module);
+  groups.set(group, (groups.get(group) ?? 0) + 1);
   const name = `${frame.functionName || "(anonymous)"} ${module}:${frame.lineNumber + 1}`;
   functions.set(name, (functions.get(name) ?? 0) + 1);
 }
+show(groups, 40);
+console.log();
 show(modules, 45);
 console.log();
-show(functions, 60);
+show(functions, 250);
 
 function moduleOf(url: string, name: string): string {
   if (url === "") return name;
   return url.replace(/^.*\/node_modules\//, "").replace(/^.*\/(?=(?:src|gen|test)\/)/, "");
 }
 
+/** Stages of the gateway, libraries, parts of Node. */
+function groupOf(module: string): string {
+  const stage = /^(src\/\w+|gen|@\w+\/\w+|undici)/.exec(module)?.[1];
+  if (stage) return stage;
+  if (/^node:internal\/http2|^node:_?http/.test(module)) return "node: http";
+  if (/streams|stream_base|^node:net/.test(module)) return "node: streams and sockets";
+  if (/timers/.test(module)) return "node: timers";
+  return module.startsWith("node:") ? "node: other" : `native: ${module.replace(/^wasm:.*/, "wasm")}`;
+}
+
 function show(counts: Map<string, number>, most: number): void {
   for (const [name, count] of [...counts].sort((a, b) => b[1] - a[1]).slice(0, most))
-    console.log(`${((count / all) * 100).toFixed(1).padStart(5)} %  ${name}`);
+    console.log(
+      `${((count / all) * 100).toFixed(1).padStart(5)} % ${((count / all) * microsPerCall).toFixed(1).padStart(6)} µs  ${name}`,
+    );
 }

@@ -15,15 +15,16 @@ export function ratioTable(results: Results): string {
   const own = "lro-gateway";
   const others = rivals.filter((rival) => rival !== own);
   const rows = Object.entries(results).map(([cell, measured]) => {
-    const cost = new Map(measured.map(({ rival, cpuMicros }) => [rival, median(cpuMicros)]));
-    const reference = cost.get(own) ?? Number.NaN;
-    return [cell, ...others.map((rival) => ratio(cost.get(rival), reference))];
+    const cost = new Map(measured.map(({ rival, cpuMicros }) => [rival, cpuMicros]));
+    return [cell, ...others.map((rival) => ratio(cost.get(rival), cost.get(own)))];
   });
   return table(["CPU per request ÷ ours", ...others], rows);
 }
 
-function ratio(cost: number | undefined, reference: number): string {
-  return cost === undefined || Number.isNaN(reference) ? "–" : (cost / reference).toFixed(2);
+/** The median of the ratios of each round, since the machine is not equally fast in all rounds. */
+function ratio(cost: readonly number[] | undefined, own: readonly number[] | undefined): string {
+  if (cost === undefined || own === undefined) return "–";
+  return median(cost.map((micros, round) => micros / (own[round] ?? Number.NaN))).toFixed(2);
 }
 
 /** When and where. */

@@ -1,5 +1,7 @@
 import { type ChildProcess, spawn } from "node:child_process";
-import { readdirSync, readFileSync } from "node:fs";
+import { closeSync, mkdtempSync, openSync, readdirSync, readFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 
 /** Clock ticks per second of /proc; 100 on every Linux that Node runs on. */
 const TICKS_PER_SECOND = 100;
@@ -25,13 +27,26 @@ export interface Command {
   readonly port?: number;
 }
 
+const running = new Set<ChildProcess>();
+
+// However the bench ends, none of its servers outlives it.
+process.on("exit", () => {
+  for (const child of running) child.kill("SIGKILL");
+});
+for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) process.on(signal, () => process.exit(1));
+
 /** Starts a process on one core, and waits until it listens. */
 export async function startPinned(core: number, command: Command): Promise<ServerProcess> {
   const began = performance.now();
+  // A file, as a user's service manager or shell would give it: the log must not cost the generator's core.
+  const log = openSync(join(mkdtempSync(join(tmpdir(), "bench-")), "stderr.log"), "a");
   const child = spawn("taskset", ["-c", String(core), ...command.args], {
-    stdio: ["ignore", "pipe", "pipe"],
+    stdio: ["ignore", "pipe", log],
     env: { ...process.env, ...command.env },
   });
+  closeSync(log);
+  running.add(child);
+  child.once("exit", () => running.delete(child));
   const port = await listening(child, command.port);
   return {
     pid: child.pid!,
@@ -57,7 +72,6 @@ function listening(child: ChildProcess, port: number | undefined): Promise<numbe
       if (said) resolve(Number(said));
     };
     child.stdout!.on("data", onText);
-    child.stderr!.on("data", onText);
     child.once("error", reject);
     child.once("exit", () => reject(new Error(`${child.spawnargs.join(" ")} ended:\n${output}`)));
     if (port !== undefined) void answering(port).then(() => resolve(port), reject);

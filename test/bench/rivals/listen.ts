@@ -2,6 +2,9 @@ import type { Server as Http1Server } from "node:http";
 import type { Http2Server } from "node:http2";
 import { createServer } from "node:net";
 
+// In an orderly end Node writes the profile that it was asked for.
+process.on("SIGTERM", () => process.exit());
+
 /** Opens one port for HTTP/1.1 and HTTP/2 with prior knowledge, and says where. */
 export function listen(http1: Http1Server, http2: Http2Server): void {
   const server = createServer({ noDelay: true }, (socket) => {

@@ -19,19 +19,21 @@ const CACHE = join(ROOT, ".cache/bench");
 const ALL = () => true;
 const GRPC = ({ carrier }: Cell) => carrier === "grpc";
 
-/** The gateway, as a user starts it. Callers with credentials of their own would only add a header. */
-const gateway: Rival = {
-  name: "lro-gateway",
-  command: (upstreamPort) => {
-    const file = join(directory(), "gateway.yaml");
-    writeFileSync(
-      file,
-      `listen: 127.0.0.1:0\nupstream:\n  endpoint: http://127.0.0.1:${upstreamPort}\n  credentials: none\n`,
-    );
-    return { args: [process.execPath, join(ROOT, "bin/lro-gateway"), "serve", "--config", file] };
-  },
-  serves: ALL,
-};
+/** The gateway of a checkout, as a user starts it. */
+export function gateway(name: string, root: string): Rival {
+  return {
+    name,
+    command: (upstreamPort) => {
+      const file = join(directory(), "gateway.yaml");
+      writeFileSync(
+        file,
+        `listen: 127.0.0.1:0\nupstream:\n  endpoint: http://127.0.0.1:${upstreamPort}\n  credentials: none\n`,
+      );
+      return { args: [process.execPath, join(root, "bin/lro-gateway"), "serve", "--config", file] };
+    },
+    serves: ALL,
+  };
+}
 
 /** Envoy with its transcoder; it takes no port 0 that it would tell of. */
 const envoy: Rival = {
@@ -50,7 +52,7 @@ const envoy: Rival = {
 /** What is measured, in the order of the table. The first is what all others are compared with. */
 export const RIVALS: readonly Rival[] = [
   script("raw", "raw.ts", ALL),
-  gateway,
+  gateway("lro-gateway", ROOT),
   envoy,
   goServer("grpc-go", GRPC),
   goServer("connect-go", ALL),
