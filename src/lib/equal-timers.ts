@@ -1,14 +1,15 @@
 import type { Clock, Timer } from "./clock.ts";
 
 /**
- * Timers that all run equally long, on one timer of the clock. Those set first are due first, so a set in the order of
- * setting is all that is kept: to set and to cancel one costs a tenth of a timer of the clock, which counts where
- * every call sets some and hardly any fires. They fire as exactly as the clock's own.
+ * Timers that all run equally long, on one timer of the clock. Those set first are due first, so a list in the order
+ * of setting is all that is kept: to set and to cancel one is a few assignments, which counts where every call sets
+ * some and hardly any fires. They fire as exactly as the clock's own.
  */
 export class EqualTimers {
   readonly #clock: Clock;
   readonly #delayMs: number;
-  readonly #waiting = new Set<Waiting>();
+  #oldest: Waiting | undefined;
+  #newest: Waiting | undefined;
   #timer: Timer | undefined;
 
   /** `delayMs`: how long each of them runs. */
@@ -17,23 +18,29 @@ export class EqualTimers {
     this.#delayMs = delayMs;
   }
 
-  /** Timers that have neither fired nor been cancelled. */
-  get size(): number {
-    return this.#waiting.size;
-  }
-
   /** Calls `fn` once, unless it is cancelled before. `fn` must not throw. */
   set(fn: () => void): Timer {
     const waiting = new Waiting(this, this.#clock.monotonic() + this.#delayMs, fn);
-    this.#waiting.add(waiting);
+    const before = this.#newest;
+    waiting.before = before;
+    if (before) before.after = waiting;
+    else this.#oldest = waiting;
+    this.#newest = waiting;
     this.#timer ??= this.#clock.setTimer(this.#delayMs, this.#fire);
     return waiting;
   }
 
-  /** For the timers themselves. */
-  forget(waiting: Waiting): void {
+  /** For the timers themselves: takes one out. */
+  remove(waiting: Waiting): void {
+    const { before, after } = waiting;
+    if (before) before.after = after;
+    else this.#oldest = after;
+    if (after) after.before = before;
+    else this.#newest = before;
+    waiting.before = undefined;
+    waiting.after = undefined;
+    if (this.#oldest) return;
     // A timer that nobody waits for would keep the process alive.
-    if (!this.#waiting.delete(waiting) || this.#waiting.size > 0) return;
     this.#timer?.cancel();
     this.#timer = undefined;
   }
@@ -41,31 +48,36 @@ export class EqualTimers {
   readonly #fire = (): void => {
     this.#timer = undefined;
     const now = this.#clock.monotonic();
-    for (const waiting of this.#waiting) {
-      if (waiting.due > now) {
-        // The clock's timer runs until the oldest one was due that it was set for; most are cancelled by then.
-        this.#timer ??= this.#clock.setTimer(waiting.due - now, this.#fire);
+    for (let oldest = this.#oldest; oldest; oldest = this.#oldest) {
+      if (oldest.due > now) {
+        // The clock's timer was set for one that is cancelled by now, as most are.
+        this.#timer ??= this.#clock.setTimer(oldest.due - now, this.#fire);
         return;
       }
-      this.#waiting.delete(waiting);
-      waiting.fn();
+      oldest.cancel();
+      oldest.fn();
     }
   };
 }
 
-/** One of them. */
+/** One of them, and its place in the list. */
 class Waiting implements Timer {
   readonly due: number;
   readonly fn: () => void;
-  readonly #among: EqualTimers;
+  before: Waiting | undefined;
+  after: Waiting | undefined;
+  #among: EqualTimers | undefined;
 
   constructor(among: EqualTimers, due: number, fn: () => void) {
     this.#among = among;
     this.due = due;
     this.fn = fn;
+    this.before = undefined;
+    this.after = undefined;
   }
 
   cancel(): void {
-    this.#among.forget(this);
+    this.#among?.remove(this);
+    this.#among = undefined;
   }
 }

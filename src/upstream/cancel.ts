@@ -23,13 +23,13 @@ export interface CancelRequests {
  *
  * When the call ends after the POST was written, the POST is left to finish, and its answer is reported to the call.
  */
-export async function cancelOperation(
+export function cancelOperation(
   client: RestClient,
   requests: CancelRequests,
   call: UpstreamCall,
   clock: Clock,
 ): Promise<void> {
-  await new Cancellation(client, requests, call, clock).run();
+  return new Cancellation(client, requests, call, clock).run();
 }
 
 /** One cancel on its way through attempts and reads. */

@@ -8,7 +8,7 @@ import type { CallContext } from "../lib/call-context.ts";
 import type { Clock } from "../lib/clock.ts";
 import type { RestRequest, RestResponse } from "../lib/rest.ts";
 import type { UpstreamCredentials } from "./credentials.ts";
-import { headersFor } from "./headers.ts";
+import { headersFor, type OutboundHeaders } from "./headers.ts";
 import type { UpstreamCall } from "./operations-api.ts";
 import { FIRST_RETRY_MS, retryDelay } from "./retry.ts";
 import type { RetryBudget } from "./retry-budget.ts";
@@ -108,8 +108,16 @@ export class RestClient {
     options?: SendOptions,
   ): Promise<RestResponse | FailedRequest> {
     try {
-      const response = await this.authorizedSend(request, call, attempts, options);
+      const { credentials } = this.parts;
+      const found = credentials.headers(call);
+      const headers = found instanceof Promise ? await untilEnd(found, call) : found;
+      let response = await this.send(request, headers, call, attempts, options);
       if (response.status >= 200 && response.status < 300) return response;
+      if (response.status === 401) {
+        const others = await untilEnd(credentials.replace(headers), call);
+        if (others) response = await this.send(request, others, call, attempts, options);
+        if (response.status >= 200 && response.status < 300) return response;
+      }
       const error = errorFromResponse(response, {
         credentials: this.parts.credentials.mode,
         attempts: attempts.count,
@@ -147,45 +155,27 @@ export class RestClient {
     return true;
   }
 
-  private async authorizedSend(
+  /** Sends a request, and tells of it. Every call passes through here, so it makes one promise and no more. */
+  private async send(
     request: RestRequest,
+    headers: OutboundHeaders,
     call: UpstreamCall,
     attempts: Attempts,
     options: SendOptions | undefined,
   ): Promise<RestResponse> {
-    const { credentials } = this.parts;
-    const found = credentials.headers(call);
-    const headers = found instanceof Promise ? await untilEnd(found, call) : found;
-    attempts.count++;
-    const response = await this.send(request, headersFor(request, headers), call, options);
-    attempts.answered(response);
-    if (response.status !== 401) return response;
-    const others = await untilEnd(credentials.replace(headers), call);
-    if (!others) return response;
-    attempts.count++;
-    const second = await this.send(request, headersFor(request, others), call, options);
-    attempts.answered(second);
-    return second;
-  }
-
-  private send(
-    request: RestRequest,
-    headers: readonly string[],
-    call: UpstreamCall,
-    options: SendOptions | undefined,
-  ): Promise<RestResponse> {
     const { sender, onAttempt, clock } = this.parts;
-    const answer = sender.send(request, headers, call, options);
-    if (!onAttempt) return answer;
     const sentAt = clock.monotonic();
-    answer.then(
-      ({ status }) => onAttempt(request.verb, status, clock.monotonic() - sentAt),
-      (error: unknown) => {
-        const kind = error instanceof SendFailure ? error.kind : "call-ended";
-        onAttempt(request.verb, kind, clock.monotonic() - sentAt);
-      },
-    );
-    return answer;
+    attempts.count++;
+    try {
+      const response = await sender.send(request, headersFor(request, headers), call, options);
+      attempts.answered(response);
+      onAttempt?.(request.verb, response.status, clock.monotonic() - sentAt);
+      return response;
+    } catch (error) {
+      const kind = error instanceof SendFailure ? error.kind : "call-ended";
+      onAttempt?.(request.verb, kind, clock.monotonic() - sentAt);
+      throw error;
+    }
   }
 
   private failure(error: unknown, attempts: Attempts): FailedRequest {

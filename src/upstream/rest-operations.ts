@@ -57,11 +57,16 @@ export class RestOperations implements OperationsApi {
     }
   }
 
-  async cancel(name: string, call: UpstreamCall): Promise<void> {
+  cancel(name: string, call: UpstreamCall): Promise<void> {
     const message = create(CancelOperationRequestSchema, { name });
-    const cancel = this.transcoder.transcode(Operations.method.cancelOperation, message);
+    let cancel: RestRequest;
+    try {
+      cancel = this.transcoder.transcode(Operations.method.cancelOperation, message);
+    } catch (error) {
+      return Promise.reject(error);
+    }
     const read = () => this.readRequestIfAny(name);
-    await cancelOperation(this.client, { cancel, read }, call, this.clock);
+    return cancelOperation(this.client, { cancel, read }, call, this.clock);
   }
 
   async delete(name: string, call: UpstreamCall): Promise<void> {

@@ -53,10 +53,9 @@ export async function cancelAndWait(
         requestId: call.requestId,
         onEnd: (listener) => call.onEnd(listener),
       },
-      clock,
       attempts: engine.cancels,
       persistent: true,
-      end,
+      setTimer: (timeUp) => clock.setTimer(end - clock.monotonic(), timeUp),
     });
     waiting.begin(cancelling);
     const result = await cancelling.result;

@@ -1,8 +1,14 @@
 import { ConnectError } from "@connectrpc/connect";
 import type { Config } from "../config/config.ts";
 import type { Clock, Timer } from "../lib/clock.ts";
+import { EqualTimers } from "../lib/equal-timers.ts";
 import type { OperationsApi, UpstreamAnswerInfo } from "../upstream/operations-api.ts";
-import { CancelResolution, type CancelResult, type CancelStep } from "./cancel-resolution.ts";
+import {
+  type CancelPolicy,
+  CancelResolution,
+  type CancelResult,
+  type CancelStep,
+} from "./cancel-resolution.ts";
 import { EngineCall } from "./engine-call.ts";
 import type { Observation } from "./observation.ts";
 import { READ_TIMEOUT_MS, type ReadCollapse, type Reader, type ReadTarget } from "./read-collapse.ts";
@@ -24,6 +30,16 @@ export interface CancelTools {
   readonly requested: (key: string) => void;
 }
 
+/** What each attempt is handed beside. */
+interface AttemptTools extends CancelTools {
+  /** Run for {@link POST_TIMEOUT_MS}. */
+  readonly postTimers: { readonly setTimer: (fn: () => void) => Timer };
+  /** Run for {@link JOIN_WINDOW_MS}. */
+  readonly joinTimers: EqualTimers;
+  /** Nobody may join the attempt any more. */
+  readonly over: (key: string, attempt: CancelAttempt) => void;
+}
+
 /** One who has asked for a cancel. */
 export interface Canceller {
   readonly authorization: string | undefined;
@@ -39,10 +55,19 @@ export interface Canceller {
 /** The cancels under way, by share key: those of one operation by one identity are one. */
 export class CancelAttempts {
   private readonly attempts = new Map<string, CancelAttempt>();
-  private readonly tools: CancelTools;
+  private readonly tools: AttemptTools;
 
   constructor(tools: CancelTools) {
-    this.tools = tools;
+    const postTimers = new EqualTimers(tools.clock, POST_TIMEOUT_MS);
+    const joinTimers = new EqualTimers(tools.clock, JOIN_WINDOW_MS);
+    this.tools = {
+      ...tools,
+      postTimers: { setTimer: (fn) => postTimers.set(fn) },
+      joinTimers,
+      over: (key, attempt) => {
+        if (this.attempts.get(key) === attempt) this.attempts.delete(key);
+      },
+    };
   }
 
   get size(): number {
@@ -56,9 +81,7 @@ export class CancelAttempts {
       known.join(canceller);
       return known;
     }
-    const attempt = new CancelAttempt(target, this.tools, () => {
-      if (this.attempts.get(target.key) === attempt) this.attempts.delete(target.key);
-    });
+    const attempt = new CancelAttempt(target, this.tools);
     this.attempts.set(target.key, attempt);
     attempt.join(canceller);
     return attempt;
@@ -66,31 +89,29 @@ export class CancelAttempts {
 }
 
 /** One cancel and all who have asked for it: does what its {@link CancelResolution} says. */
-export class CancelAttempt implements Reader {
+export class CancelAttempt implements Reader, CancelPolicy {
   readonly retry = false;
   readonly resolution: CancelResolution;
   /** When the upstream was known to have taken the cancel, on the monotonic clock. */
   requestedAt = 0;
   requestId = "";
   authorization: string | undefined;
+  readonly credentials: Config["upstream"]["credentials"];
   private readonly target: ReadTarget;
-  private readonly tools: CancelTools;
-  private readonly over: () => void;
-  private readonly cancellers = new Set<Canceller>();
+  private readonly tools: AttemptTools;
+  /** One, nearly always. */
+  private readonly cancellers: Canceller[] = [];
   private result: CancelResult | undefined;
   private timer: Timer | undefined;
   private leaveRead: (() => void) | undefined;
   private posting = false;
   private begun = false;
 
-  constructor(target: ReadTarget, tools: CancelTools, over: () => void) {
+  constructor(target: ReadTarget, tools: AttemptTools) {
     this.target = target;
     this.tools = tools;
-    this.over = over;
-    this.resolution = new CancelResolution({
-      credentials: tools.credentials,
-      persistent: () => [...this.cancellers].some((canceller) => canceller.persistent),
-    });
+    this.credentials = tools.credentials;
+    this.resolution = new CancelResolution(this);
   }
 
   get deadline(): number {
@@ -98,7 +119,7 @@ export class CancelAttempt implements Reader {
   }
 
   join(canceller: Canceller): void {
-    this.cancellers.add(canceller);
+    this.cancellers.push(canceller);
     if (this.result) canceller.resolved(this.result, this);
     if (this.begun) return;
     this.begun = true;
@@ -109,7 +130,14 @@ export class CancelAttempt implements Reader {
 
   /** Lets one go. A POST that is under way is finished for nobody; a second one is not sent. */
   leave(canceller: Canceller): void {
-    if (this.cancellers.delete(canceller) && this.cancellers.size === 0 && !this.posting) this.close();
+    const at = this.cancellers.indexOf(canceller);
+    if (at < 0) return;
+    this.cancellers.splice(at, 1);
+    if (this.cancellers.length === 0 && !this.posting) this.close();
+  }
+
+  persistent(): boolean {
+    return this.cancellers.some((canceller) => canceller.persistent);
   }
 
   found(seen: Observation): void {
@@ -123,14 +151,14 @@ export class CancelAttempt implements Reader {
   }
 
   private post(): void {
-    const { api, clock, credentials } = this.tools;
+    const { api, clock, credentials, postTimers } = this.tools;
     const call = new EngineCall({
       clock,
       authorization: this.authorization,
       requestId: this.requestId,
       deadline: clock.monotonic() + POST_TIMEOUT_MS,
       retry: false,
-      timed: true,
+      timed: postTimers,
     });
     let open = true;
     const finish = (error: ConnectError | undefined): void => {
@@ -155,7 +183,7 @@ export class CancelAttempt implements Reader {
 
   private step(step: CancelStep): void {
     if (step.do === "nothing") this.resolve(step.result);
-    else if (this.cancellers.size === 0) this.close();
+    else if (this.cancellers.length === 0) this.close();
     else if (step.afterMs <= 0) this.act(step.do);
     else this.timer = this.tools.clock.setTimer(step.afterMs, () => this.act(step.do));
   }
@@ -171,16 +199,17 @@ export class CancelAttempt implements Reader {
     if (result.kind === "requested") {
       this.requestedAt = clock.monotonic();
       this.tools.requested(this.target.key);
-      this.timer = clock.setTimer(JOIN_WINDOW_MS, () => this.close());
+      this.timer = this.tools.joinTimers.set(() => this.close());
     } else this.close();
-    for (const canceller of [...this.cancellers]) canceller.resolved(result, this);
-    if (this.cancellers.size === 0) this.close();
+    // A promise settles later, so none of them leaves meanwhile.
+    for (const canceller of this.cancellers) canceller.resolved(result, this);
+    if (this.cancellers.length === 0) this.close();
   }
 
   private close(): void {
     this.timer?.cancel();
     this.leaveRead?.();
     this.leaveRead = undefined;
-    this.over();
+    this.tools.over(this.target.key, this);
   }
 }

@@ -4,7 +4,7 @@ import {
   State,
 } from "../../gen/lrogateway/v1/operation_watcher_pb.ts";
 import { gatewayError } from "../errors/reasons.ts";
-import type { Clock, Timer } from "../lib/clock.ts";
+import type { Timer } from "../lib/clock.ts";
 import type { UpstreamAnswerInfo, UpstreamCall } from "../upstream/operations-api.ts";
 import type { CancelAttempt, CancelAttempts, Canceller } from "./cancel-attempts.ts";
 import type { CancelResult } from "./cancel-resolution.ts";
@@ -20,8 +20,8 @@ export type DoneOutcome = Extract<
   "CANCELLED" | "COMPLETED" | "FAILED" | "ALREADY_DONE"
 >;
 
-/** A cancel without a deadline is given up after so long. */
-const PLAIN_MAX_MS = 30_000;
+/** A plain cancel is given up after so long; its deadline may end it sooner. Milliseconds. */
+export const PLAIN_MAX_MS = 30_000;
 
 /** One caller's part in a cancel: a promise of what it came to. */
 export class Cancelling implements Canceller {
@@ -40,21 +40,20 @@ export class Cancelling implements Canceller {
     target: ReadTarget,
     options: {
       readonly call: Pick<UpstreamCall, "authorization" | "requestId" | "onEnd" | "onUpstreamAnswer">;
-      readonly clock: Clock;
       readonly attempts: CancelAttempts;
       readonly persistent: boolean;
-      /** On the monotonic clock. */
-      readonly end: number;
+      /** Sets the timer that ends the wait. */
+      readonly setTimer: (timeUp: () => void) => Timer;
     },
   ) {
-    const { call, clock, attempts, persistent, end } = options;
+    const { call, attempts, persistent, setTimer } = options;
     this.authorization = call.authorization;
     this.requestId = call.requestId;
     this.persistent = persistent;
     this.call = call;
     this.settle = Promise.withResolvers();
     this.result = this.settle.promise;
-    this.timer = clock.setTimer(end - clock.monotonic(), () => this.settle.resolve(undefined));
+    this.timer = setTimer(() => this.timeUp());
     this.attempt = attempts.join(target, this);
     this.forgetCall = call.onEnd((why) => this.settle.reject(why));
   }
@@ -83,11 +82,6 @@ export class Cancelling implements Canceller {
     this.forgetCall();
     this.attempt.leave(this);
   }
-}
-
-/** When a plain cancel is given up: its deadline watches over it, and a time of its own where there is none. */
-export function plainEnd(now: number): number {
-  return now + PLAIN_MAX_MS;
 }
 
 /** How an operation that is done has ended, for one who has cancelled it. */

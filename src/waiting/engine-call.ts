@@ -11,8 +11,11 @@ export interface EngineCallOptions {
   /** On the monotonic clock. */
   readonly deadline: number;
   readonly retry: boolean;
-  /** The call ends itself at the deadline. Without it somebody else watches the time. */
-  readonly timed: boolean;
+  /**
+   * Whether the call ends itself: at its deadline, or when `setTimer` says so, which must not be later. Without it
+   * somebody else watches the time.
+   */
+  readonly timed: boolean | { readonly setTimer: (fn: () => void) => Timer };
 }
 
 /**
@@ -28,19 +31,16 @@ export class EngineCall implements UpstreamCall {
   /** What the upstream said besides its message; `undefined` until, and unless, it answered. */
   answer: UpstreamAnswerInfo | undefined;
   private readonly timer: Timer | undefined;
-  private listeners: ((why: ConnectError) => void)[] = [];
+  private listeners: ((why: ConnectError) => void)[] | undefined;
 
   constructor(options: EngineCallOptions) {
     this.deadline = options.deadline;
     this.authorization = options.authorization;
     this.requestId = options.requestId;
     this.retry = options.retry;
-    if (options.timed)
-      this.timer = options.clock.setTimer(options.deadline - options.clock.monotonic(), () =>
-        this.end(
-          gatewayError("UPSTREAM_TIMEOUT", "the upstream did not answer in time", { layer: "upstream" }),
-        ),
-      );
+    const { timed, clock, deadline } = options;
+    if (timed === true) this.timer = clock.setTimer(deadline - clock.monotonic(), () => this.timeUp());
+    else if (timed) this.timer = timed.setTimer(() => this.timeUp());
   }
 
   onUpstreamAnswer(info: UpstreamAnswerInfo): void {
@@ -52,10 +52,12 @@ export class EngineCall implements UpstreamCall {
       listener(this.ended);
       return () => {};
     }
-    this.listeners.push(listener);
+    const listeners = this.listeners ?? [];
+    this.listeners = listeners;
+    listeners.push(listener);
     return () => {
-      const at = this.listeners.indexOf(listener);
-      if (at >= 0) this.listeners.splice(at, 1);
+      const at = listeners.indexOf(listener);
+      if (at >= 0) listeners.splice(at, 1);
     };
   }
 
@@ -65,13 +67,17 @@ export class EngineCall implements UpstreamCall {
     this.ended = why;
     this.timer?.cancel();
     const listeners = this.listeners;
-    this.listeners = [];
-    for (const listener of listeners) listener(why);
+    this.listeners = undefined;
+    if (listeners) for (const listener of listeners.slice()) listener(why);
+  }
+
+  private timeUp(): void {
+    this.end(gatewayError("UPSTREAM_TIMEOUT", "the upstream did not answer in time", { layer: "upstream" }));
   }
 
   /** The answer is there: nothing ends this call any more. */
   settled(): void {
     this.timer?.cancel();
-    this.listeners = [];
+    this.listeners = undefined;
   }
 }

@@ -9,15 +9,16 @@ import type {
   WatchOperationsResponse,
 } from "../../gen/lrogateway/v1/operation_watcher_pb.ts";
 import type { Config, WaitingConfig } from "../config/config.ts";
-import type { Clock } from "../lib/clock.ts";
+import type { Clock, Timer } from "../lib/clock.ts";
 import type { Encoded } from "../lib/encoded.ts";
+import { EqualTimers } from "../lib/equal-timers.ts";
 import type { Call } from "../rpc/call.ts";
 import type { ResponseStream } from "../rpc/handler.ts";
 import type { OperationsApi, UpstreamCall } from "../upstream/operations-api.ts";
 import { type Attendance, Attendances, type Attending } from "./attendance.ts";
 import { CallRead } from "./call-read.ts";
 import { CancelAttempts } from "./cancel-attempts.ts";
-import { Cancelling, type PlainAnswer, plainAnswer, plainEnd } from "./cancelling.ts";
+import { Cancelling, PLAIN_MAX_MS, type PlainAnswer, plainAnswer } from "./cancelling.ts";
 import { CollectionMessages, CollectionStream, type CollectionStreamTools } from "./collection-stream.ts";
 import { Collections } from "./collections.ts";
 import { Delivery } from "./delivery.ts";
@@ -75,6 +76,7 @@ export class WaitingEngine {
   private readonly scopes: ReadScopes;
   private readonly collections: Collections;
   private readonly cache = new ReadCache();
+  private readonly setPlainTimer: (timeUp: () => void) => Timer;
   private readonly streamTools: OperationStreamTools;
   private readonly collectionTools: CollectionStreamTools;
 
@@ -103,6 +105,8 @@ export class WaitingEngine {
     this.streamTools = { ...life, tracker, messages: new WatchMessages(), finished };
     this.collectionTools = { ...life, collections, messages: new CollectionMessages() };
     const requested = (key: string) => this.becomeYoung(key);
+    const plainTimers = new EqualTimers(clock, PLAIN_MAX_MS);
+    this.setPlainTimer = (timeUp) => plainTimers.set(timeUp);
     this.cancels = new CancelAttempts({ api, clock, reads: this.reads, credentials, requested });
   }
 
@@ -194,13 +198,11 @@ export class WaitingEngine {
 
   /** Cancels for a caller who wants no more than the upstream's answer. */
   async cancel(name: string, call: UpstreamCall): Promise<PlainAnswer> {
-    const { clock } = this.options;
     const cancelling = new Cancelling(this.readTarget(this.target(name, call.authorization)), {
       call,
-      clock,
       attempts: this.cancels,
       persistent: false,
-      end: plainEnd(clock.monotonic()),
+      setTimer: this.setPlainTimer,
     });
     try {
       return plainAnswer(await cancelling.result, cancelling.attempt.resolution.lastError);

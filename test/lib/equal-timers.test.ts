@@ -20,7 +20,7 @@ test("each timer fires once, at its time, unless it was cancelled: as the clock'
             if (cancel !== undefined) made[cancel]?.cancel();
           }
           await clock.advance(100);
-          expect(timers.size).toBe(0);
+          expect(clock.pending).toBe(0);
           return log;
         }),
       );
