@@ -11,11 +11,22 @@ import type { Encoded } from "../lib/encoded.ts";
  * as a ConnectError with the exact google.rpc code and details.
  */
 export interface OperationsApi {
+  /**
+   * Refuses what the method itself would refuse before it sends anything; sends nothing. For calls that send later.
+   *
+   * @throws ConnectError INVALID_ARGUMENT for a malformed name or filter, UNIMPLEMENTED where no rule is for the method.
+   */
+  check(request: CheckedRequest): void;
   get(name: string, call: UpstreamCall): Promise<Encoded<Operation>>;
   list(request: ListOperationsRequest, call: UpstreamCall): Promise<Encoded<ListOperationsResponse>>;
   cancel(name: string, call: UpstreamCall): Promise<void>;
   delete(name: string, call: UpstreamCall): Promise<void>;
 }
+
+/** What {@link OperationsApi.check} looks at; `name` is the parent in a list. */
+export type CheckedRequest =
+  | { readonly method: "get" | "cancel"; readonly name: string }
+  | { readonly method: "list"; readonly name: string; readonly filter: string };
 
 /** What an upstream call needs to know of the RPC (or the poll) that it serves. */
 export interface UpstreamCall extends CallContext {

@@ -5,6 +5,7 @@ import {
   DeleteOperationRequestSchema,
   GetOperationRequestSchema,
   type ListOperationsRequest,
+  ListOperationsRequestSchema,
   type ListOperationsResponse,
   type Operation,
   Operations,
@@ -16,7 +17,7 @@ import type { RestRequest } from "../lib/rest.ts";
 import { decodeOperation } from "../transcode/operation-codec.ts";
 import { cancelOperation } from "./cancel.ts";
 import { listPage } from "./list.ts";
-import type { OperationsApi, UpstreamCall } from "./operations-api.ts";
+import type { CheckedRequest, OperationsApi, UpstreamCall } from "./operations-api.ts";
 import type { RestClient } from "./rest-client.ts";
 
 /** Turns a call into its REST request; throws a ConnectError when it refuses or has no rule for the method. */
@@ -34,6 +35,22 @@ export class RestOperations implements OperationsApi {
     this.transcoder = transcoder;
     this.client = client;
     this.clock = clock;
+  }
+
+  check(request: CheckedRequest): void {
+    switch (request.method) {
+      case "get":
+        this.readRequest(request.name);
+        break;
+      case "cancel":
+        this.cancelRequest(request.name);
+        break;
+      case "list":
+        this.transcoder.transcode(
+          Operations.method.listOperations,
+          create(ListOperationsRequestSchema, { name: request.name, filter: request.filter }),
+        );
+    }
   }
 
   async get(name: string, call: UpstreamCall): Promise<Encoded<Operation>> {
@@ -58,10 +75,9 @@ export class RestOperations implements OperationsApi {
   }
 
   cancel(name: string, call: UpstreamCall): Promise<void> {
-    const message = create(CancelOperationRequestSchema, { name });
     let cancel: RestRequest;
     try {
-      cancel = this.transcoder.transcode(Operations.method.cancelOperation, message);
+      cancel = this.cancelRequest(name);
     } catch (error) {
       return Promise.reject(error);
     }
@@ -77,6 +93,11 @@ export class RestOperations implements OperationsApi {
   private readRequest(name: string): RestRequest {
     const message = create(GetOperationRequestSchema, { name });
     return this.transcoder.transcode(Operations.method.getOperation, message);
+  }
+
+  private cancelRequest(name: string): RestRequest {
+    const message = create(CancelOperationRequestSchema, { name });
+    return this.transcoder.transcode(Operations.method.cancelOperation, message);
   }
 
   private readRequestIfAny(name: string): RestRequest | undefined {

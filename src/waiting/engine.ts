@@ -142,8 +142,19 @@ export class WaitingEngine {
     return known?.done ? known : undefined;
   }
 
-  /** Lets a caller in who will wait or watch. Throws a ConnectError when there is no room, or no right. */
-  enter(call: Call, { identity, name }: FollowTarget, right: Right, waiting: Attending): Attendance {
+  /**
+   * Lets a caller in who will wait or watch.
+   *
+   * @throws ConnectError at once for a name that cannot be read at all, when there is no room, or no right.
+   */
+  enter(
+    call: Call,
+    { identity, name }: FollowTarget,
+    right: Right,
+    waiting: Attending,
+    filter = "",
+  ): Attendance {
+    this.options.api.check(right === "list" ? { method: right, name, filter } : { method: right, name });
     return this.attendances.enter({ call, identity, name, right, waiting });
   }
 
@@ -222,7 +233,7 @@ export class WaitingEngine {
   watchOperations(parent: string, filter: string, call: Call): ResponseStream<WatchOperationsResponse> {
     const target = this.target(parent, call.header("authorization"));
     const stream = new CollectionStream({ ...target, parent, filter }, this.collectionTools);
-    return stream.admit(this.enter(call, target, "list", stream));
+    return stream.admit(this.enter(call, target, "list", stream, filter));
   }
 
   /** The gateway stops: waits are answered with the state as last read, streams end with UNAVAILABLE. */

@@ -98,6 +98,7 @@ class RecordingUpstream implements OperationsApi {
   failure: ConnectError | undefined;
   requestId = "upstream-1";
 
+  check(): void {}
   async get(name: string, call: UpstreamCall) {
     this.record("get", name, call);
     return encode(OperationSchema, create(OperationSchema, { name }));

@@ -123,6 +123,8 @@ export class SimulatedUpstream implements OperationsApi {
     return kind ? this.log.filter((request) => request.kind === kind) : this.log;
   }
 
+  check(): void {}
+
   get(name: string, call: UpstreamCall): Promise<Encoded<Operation>> {
     return this.exchange("get", name, call, () => {
       const operation = this.visible(name, call);
