@@ -8,7 +8,8 @@ import { UPSTREAM_REQUEST_ID_HEADER, UPSTREAM_STATUS_HEADER } from "./errors/fro
 import { gatewayError, LAYER_HEADER } from "./errors/reasons.ts";
 import { registry } from "./lib/any-registry.ts";
 import type { Clock } from "./lib/clock.ts";
-import { type Listener, startListener } from "./listen/listener.ts";
+import { readKeyPair } from "./listen/key-pair.ts";
+import { type Listener, type ListenerOptions, startListener } from "./listen/listener.ts";
 import { AccessLog } from "./observe/access-log.ts";
 import type { Log } from "./observe/log.ts";
 import type { Metrics } from "./observe/metrics.ts";
@@ -64,10 +65,12 @@ const REATTACH_MS = 1_000;
 /**
  * Makes every part, once, from the bottom of the stages to the top, and opens the port last.
  *
- * @throws ConfigurationRefused when rules or upstream settings cannot be used; Error when the port cannot be had.
+ * @throws ConfigurationRefused when certificate, rules or upstream settings cannot be used; Error when the port cannot
+ * be had.
  */
 export async function startGateway(config: Config, parts: GatewayParts): Promise<RunningGateway> {
   const { clock, random } = parts;
+  const tls = openTls(config);
   // Loaded only where it is wanted: it is a large part of the time to start.
   const metrics = config.metrics.enabled
     ? new (await import("./observe/metrics.ts")).Metrics(clock)
@@ -81,23 +84,21 @@ export async function startGateway(config: Config, parts: GatewayParts): Promise
     defineService(OperationWatcher, createWatcherHandlers(engine)),
     defineService(Health, createHealthHandlers(health)),
   ];
-  const routes = reflectionRoutes(
-    services.map(({ service }) => service),
-    registry,
-  );
+  const served = services.map(({ service }) => service);
   const accessLog = createAccessLog(config, parts);
   const pages = new Map(createProbes(readinessChecks(health)));
   if (metrics) pages.set("/metrics", createMetricsPage(metrics, config.metrics.expose === "all"));
   const router = createRouter(services, {
     registry,
-    routes,
+    ...(config.reflection && { routes: reflectionRoutes(served, registry) }),
+    compressMinBytes: config.compressMinBytes,
     clock,
     cors: createCorsPolicy(config.cors.allowedOrigins, RESPONSE_METADATA),
     stages: observerStages([accessLog, metrics].filter((observer) => observer !== undefined)),
     pages,
   });
   const limits = { connectionAgeMs: config.maxConnectionAge };
-  const listener = await startListener({ listen: config.listen, limits, clock, random }, router);
+  const listener = await startListener({ listen: config.listen, tls, limits, clock, random }, router);
   if (metrics) addGauges(metrics, { config, router, listener, engine, upstream });
   if (upstream.firstToken) void upstream.firstToken.then(() => health.serve());
   else health.serve();
@@ -188,6 +189,14 @@ function sleep(clock: Clock, ms: number): Promise<void> {
     if (ms === 0) resolve();
     else clock.setTimer(ms, resolve);
   });
+}
+
+/** What the port needs for TLS; `undefined` without a certificate. Throws {@link ConfigurationRefused}. */
+export function openTls({ tls }: Config): ListenerOptions["tls"] {
+  if (tls.certificate === undefined || tls.key === undefined) return undefined;
+  const read = readKeyPair(tls.certificate, tls.key);
+  if ("cert" in read) return { ...read, required: tls.required };
+  throw new ConfigurationRefused([{ where: "default", path: `tls.${read.file}`, message: read.problem }]);
 }
 
 /** Compiles the rules and opens the upstream: all that can be refused before the port is opened. */

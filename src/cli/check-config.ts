@@ -1,6 +1,6 @@
 import { camelPath } from "../config/camel.ts";
 import { KEYS, type Key } from "../config/keys.ts";
-import { openBackend } from "../gateway.ts";
+import { openBackend, openTls } from "../gateway.ts";
 import { systemClock } from "../lib/clock.ts";
 import { createLog } from "../observe/log.ts";
 import { configure, type Loaded } from "./configure.ts";
@@ -29,10 +29,11 @@ export async function checkConfig(
   return EXIT.OK;
 }
 
-/** Tries rules, certificates and endpoint. Without an endpoint an emulator's address would stand there. */
+/** Tries certificates, rules and endpoint. Without an endpoint an emulator's address would stand there. */
 async function checkBackend({ config, origins }: Loaded): Promise<void> {
   const upstream = { ...config.upstream, endpoint: config.upstream.endpoint ?? "http://127.0.0.1" };
   try {
+    openTls(config);
     const backend = openBackend(
       { ...config, upstream },
       { clock: systemClock, log: createLog("warn", 2), random: Math.random, version: packageVersion() },

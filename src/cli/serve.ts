@@ -39,7 +39,8 @@ export async function serve(
   const start = (): Promise<Running> => {
     if (isWorker()) return startWorker(loaded, io, log);
     return withEmulator(loaded.config, (emulator) => {
-      const announce = (address: string) => announceGateway(io, address, emulator !== undefined);
+      const announce = (address: string) =>
+        announceGateway(io, address, emulator, loaded.config.tls.required);
       return count > 1
         ? startProcesses(count, loaded.config, log, emulator, announce)
         : startHere(loaded, log, emulator, announce);
@@ -108,10 +109,16 @@ async function startHere(
   }
 }
 
-async function announceGateway(io: CommandIo, address: string, emulated: boolean): Promise<void> {
-  if (emulated) io.out(EMULATOR_NOTICE);
+async function announceGateway(
+  io: CommandIo,
+  address: string,
+  emulator: object | undefined,
+  tlsRequired: boolean,
+): Promise<void> {
+  if (emulator) io.out(EMULATOR_NOTICE);
   io.out(`listening on ${address}\n`);
-  if (emulated) io.out((await import("./lines-to-paste.ts")).linesToPaste(address));
+  // They speak clear text: which host name the certificate is for, nobody can know here.
+  if (emulator && !tlsRequired) io.out((await import("./lines-to-paste.ts")).linesToPaste(address));
 }
 
 /** Loads the emulator only where it is wanted. */

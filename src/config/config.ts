@@ -11,6 +11,11 @@ export interface Config {
   readonly maxConnectionAge: number;
   /** Processes that serve the port. Default 1; `auto`: one for each CPU. */
   readonly workers: number | "auto";
+  /** Whether server reflection is answered. Default true. */
+  readonly reflection: boolean;
+  /** The smallest answer that is compressed, in bytes. Default 8,192. */
+  readonly compressMinBytes: number;
+  readonly tls: TlsConfig;
   readonly drain: DrainConfig;
   readonly upstream: UpstreamConfig;
   readonly waiting: WaitingConfig;
@@ -21,6 +26,15 @@ export interface Config {
 
 /** Least severe line that is written. */
 export type LogLevel = "debug" | "info" | "warn" | "error" | "silent";
+
+/** TLS of the port. */
+export interface TlsConfig {
+  /** PEM files with the certificate chain that callers are shown and its key; both or none. */
+  readonly certificate?: string | undefined;
+  readonly key?: string | undefined;
+  /** Whether connections in clear text are closed. Default false: they are served beside TLS. */
+  readonly required: boolean;
+}
 
 /** How the gateway stops. Times are in milliseconds. */
 export interface DrainConfig {

@@ -24,6 +24,7 @@ export function findContradictions(
       "allow_unauthenticated",
       `other machines can reach ${config.listen}, and callers are not authenticated; listen on 127.0.0.1, or set allow_unauthenticated: true if something in front authenticates callers`,
     );
+  checkTls(config, add);
   const { apiVersion, rules } = config.upstream;
   if (rules === undefined && !HEALTHCARE_VERSIONS.includes(apiVersion))
     add(
@@ -32,4 +33,16 @@ export function findContradictions(
       `${JSON.stringify(apiVersion)} is not a version of Cloud Healthcare: use ${HEALTHCARE_VERSIONS.join(" or ")}, or give the bindings of another API in upstream.rules`,
     );
   return problems;
+}
+
+/** What has no use without the certificate, and the certificate without its key. */
+function checkTls({ tls }: Config, add: (path: string, other: string, message: string) => void): void {
+  const { certificate, key, required } = tls;
+  const together = "a certificate and its key are used together";
+  if (certificate !== undefined && key === undefined)
+    add("tls.certificate", "tls.key", `tls.key is missing: ${together}`);
+  if (certificate === undefined && key !== undefined)
+    add("tls.key", "tls.certificate", `tls.certificate is missing: ${together}`);
+  if (required && certificate === undefined)
+    add("tls.required", "tls.certificate", "needs tls.certificate and tls.key: nothing would be served");
 }

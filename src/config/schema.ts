@@ -40,6 +40,26 @@ export const configSchema = z.strictObject({
     max: 256,
     doc: "How many processes serve the port. `auto`: one for each CPU. Each polls and counts its limits on its own, so one is right until it is busy ([running.md](running.md#workers)).",
   }),
+  reflection: toggle({
+    default: true,
+    doc: "Answers `grpc.reflection.v1` and `v1alpha`, by which grpcurl and others learn what is served and how to print it. They tell what this page tells, and nothing of callers or operations.",
+  }),
+  compress_min_bytes: integer({
+    default: 8_192,
+    min: 0,
+    max: 1_073_741_824,
+    doc: "The smallest answer that is compressed for a caller that accepts it (gzip, br), in bytes. A smaller one arrives no sooner for it, and compressing it costs more CPU than the call.",
+  }),
+  tls: section({
+    certificate: optionalFile({
+      doc: "PEM file with the certificate that callers are shown, and its chain behind it; needs `tls.key`. TLS is then served on the port of `listen`, with HTTP/2 and HTTP/1.1 as the caller asks by ALPN ([running.md](running.md#tls)). Read at start.",
+    }),
+    key: optionalFile({ doc: "PEM file with the key of `tls.certificate`, not encrypted." }),
+    required: toggle({
+      default: false,
+      doc: "Closes connections in clear text. Without it they are served beside TLS, each as its first byte asks, probes say.",
+    }),
+  }),
   upstream: section({
     endpoint: optionalOrigin({
       example: "https://healthcare.googleapis.com",

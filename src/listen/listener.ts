@@ -24,10 +24,12 @@ export interface ListenerOptions {
   /** `host:port`, brackets around an IPv6 address, port 0 for a free one; or `unix:/path`. */
   readonly listen: string;
   /** Serves TLS too, on the same port: certificate and key in PEM, and what else Node's TLS server takes. */
-  readonly tls?: TlsOptions & {
-    /** Refuses clear text beside TLS. Default false: a connection is served as its first byte asks. */
-    readonly required?: boolean;
-  };
+  readonly tls?:
+    | (TlsOptions & {
+        /** Refuses clear text beside TLS. Default false: a connection is served as its first byte asks. */
+        readonly required?: boolean;
+      })
+    | undefined;
   readonly limits?: Partial<ListenerLimits>;
   readonly clock?: Clock;
   /** 0 to 1, for jitter. Default: `Math.random`. */

@@ -4,6 +4,7 @@ import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { type ConfigSources, loadConfig } from "../../src/config/load.ts";
 import { formatProblem } from "../../src/config/problem.ts";
+import { COMPRESS_MIN_BYTES } from "../../src/rpc/compression.ts";
 
 let directory: string;
 beforeAll(() => {
@@ -117,6 +118,19 @@ describe("loadConfig()", () => {
     expect(load({ file }).config.upstream.rules).toBe(rules);
   });
 
+  it("finds certificate and key beside the configuration file that names them", () => {
+    const certificate = write("server.crt", "-");
+    const key = write("server.key", "-");
+    const file = write("with-tls.yaml", "tls: {certificate: server.crt, key: server.key}");
+    expect(load({ file }).config.tls).toEqual({ certificate, key, required: false });
+  });
+
+  it("answers reflection and compresses from the path's own size on, unless told otherwise", () => {
+    expect(load({}).config).toMatchObject({ reflection: true, compressMinBytes: COMPRESS_MIN_BYTES });
+    const env = { LRO_GATEWAY_REFLECTION: "false", LRO_GATEWAY_COMPRESS_MIN_BYTES: "0" };
+    expect(load({ env }).config).toMatchObject({ reflection: false, compressMinBytes: 0 });
+  });
+
   it("listens on a local socket, which no other machine can reach", () => {
     expect(load({ flags: { listen: "unix:/run/lro.sock" } }).config.listen).toBe("unix:/run/lro.sock");
   });
@@ -188,7 +202,7 @@ log: { level: [] }
     expect(complaints({ file, env, flags })).toMatchInlineSnapshot(`
       [
         "mistakes.yaml:1: listen: 8080 is not host:port, for example 127.0.0.1:8080 or [::1]:8080, or unix:/path",
-        "mistakes.yaml:2: there is no key "allow_unauthenticatd" (did you mean allow_unauthenticated?); allowed: listen, allow_unauthenticated, max_connection_age, workers, upstream, waiting, drain, cors, log, metrics",
+        "mistakes.yaml:2: there is no key "allow_unauthenticatd" (did you mean allow_unauthenticated?); allowed: listen, allow_unauthenticated, max_connection_age, workers, reflection, compress_min_bytes, tls, upstream, waiting, drain, cors, log, metrics",
         "mistakes.yaml:4: upstream has no key "endpont" (did you mean endpoint?); allowed: endpoint, api_version, credentials, rules, scope, quota_project, universe_domain, mtls_endpoint, client_certificate, client_key, ca, connections, connect_timeout, headers_timeout, body_timeout, request_timeout, max_response_bytes",
         "mistakes.yaml:5: upstream.endpoint: "https://…@h/v1" holds a user name or password, which would end up in logs; write it like https://healthcare.googleapis.com",
         "mistakes.yaml:6: upstream.credentials: "adcc" is not one of adc, caller, none; did you mean adc?",
@@ -196,7 +210,7 @@ log: { level: [] }
         "mistakes.yaml:8: waiting: 3 is not a section; allowed in it: max_wait, heartbeat, max_stream_age, reauthorize_interval, reads_per_second, list_threshold, max_watches, max_watches_per_caller, max_operations",
         "mistakes.yaml:10: cors.allowed_origins: "*" is refused: list each origin, for example https://console.example.com",
         "mistakes.yaml:10: cors.allowed_origins: 3 is not a list of origins, for example [https://console.example.com]",
-        "mistakes.yaml:11: there is no key "heartbeat" (did you mean waiting.heartbeat?); allowed: listen, allow_unauthenticated, max_connection_age, workers, upstream, waiting, drain, cors, log, metrics",
+        "mistakes.yaml:11: there is no key "heartbeat" (did you mean waiting.heartbeat?); allowed: listen, allow_unauthenticated, max_connection_age, workers, reflection, compress_min_bytes, tls, upstream, waiting, drain, cors, log, metrics",
         "mistakes.yaml:12: log.level: a list is not one of debug, info, warn, error, silent",
         "LRO_GATEWAY_LISTN: there is no such variable; did you mean LRO_GATEWAY_LISTEN?",
         "LRO_GATEWAY_LOG_LEVEL: log.level: "trace" is not one of debug, info, warn, error, silent",
@@ -247,6 +261,10 @@ log: { level: [] }
     ["upstream.api_version", "v1/../v2", "is not a version"],
     ["upstream.credentials", "cller", "is not one of adc, caller, none; did you mean caller?"],
     ["allow_unauthenticated", "yes", '"yes" is not true or false'],
+    ["reflection", "off", '"off" is not true or false'],
+    ["compress_min_bytes", "-1", "-1 is not a whole number from 0 to 1073741824"],
+    ["compress_min_bytes", "8k", '"8k" is not a whole number'],
+    ["tls.certificate", "nowhere.pem", "nowhere.pem: there is no such file"],
     ["waiting.max_watches", "0", "0 is not a whole number from 1 to 10000000"],
     ["waiting.max_watches", "1.5", "1.5 is not a whole number"],
     ["waiting.max_watches", "1e3", '"1e3" is not a whole number'],
@@ -295,6 +313,19 @@ log: { level: [] }
       expect(load({ flags: { listen } }).config.listen).toBe(listen);
     const flags = { listen: "0.0.0.0:80", allow_unauthenticated: "true" };
     expect(load({ flags }).config.listen).toBe("0.0.0.0:80");
+  });
+
+  it("refuses half of a certificate and its key, and required TLS without them", () => {
+    const pem = write("half.pem", "-");
+    expect(complaints({ flags: { "tls.certificate": pem } })).toEqual([
+      "--tls-certificate: tls.certificate: tls.key is missing: a certificate and its key are used together",
+    ]);
+    expect(complaints({ flags: { "tls.key": pem } })).toEqual([
+      "--tls-key: tls.key: tls.certificate is missing: a certificate and its key are used together",
+    ]);
+    expect(complaints({ env: { LRO_GATEWAY_TLS_REQUIRED: "true" } })).toEqual([
+      "LRO_GATEWAY_TLS_REQUIRED: tls.required: needs tls.certificate and tls.key: nothing would be served",
+    ]);
   });
 
   it("refuses a version that no rule knows, and takes it with rules of one's own", () => {

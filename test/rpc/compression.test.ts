@@ -14,6 +14,7 @@ import {
   streamOf,
 } from "../support/echo-service.ts";
 import { encode, envelope, envelopes } from "../support/encode-request.ts";
+import { startTestGateway } from "../support/test-gateway.ts";
 
 describe("negotiateCompression()", () => {
   const response = (accepted: string) => negotiateCompression(undefined, accepted, "h").response?.name;
@@ -136,5 +137,22 @@ describe("compressMinBytes", () => {
   it("leaves small answers alone", async () => {
     expect((await say(100 - 12)).headers["content-encoding"]).toBeUndefined();
     expect((await say(100 - 11)).headers["content-encoding"]).toBe("gzip");
+  });
+
+  it("is what `compress_min_bytes` says", async () => {
+    const check = async (flags: Record<string, string>) => {
+      const gateway = await startTestGateway("http://127.0.0.1:9", flags);
+      const answer = await fetch(`http://${gateway.address}/grpc.health.v1.Health/Check`, {
+        method: "POST",
+        headers: { ...headers, connection: "close" },
+        body: "{}",
+      });
+      expect(await answer.json()).toEqual({ status: "SERVING" });
+      await gateway.drain();
+      return answer.headers.get("content-encoding");
+    };
+    expect(await check({})).toBeNull();
+    expect(await check({ compress_min_bytes: "10" })).toBe("gzip");
+    expect(await check({ compress_min_bytes: "1000" })).toBeNull();
   });
 });

@@ -14,7 +14,7 @@ import {
   FileDescriptorProtoSchema,
   FileDescriptorSetSchema,
 } from "@bufbuild/protobuf/wkt";
-import { Code, createClient } from "@connectrpc/connect";
+import { Code, ConnectError, createClient } from "@connectrpc/connect";
 import { createGrpcTransport } from "@connectrpc/connect-node";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { http } from "../../gen/google/api/annotations_pb.ts";
@@ -34,6 +34,7 @@ import { type Listener, startListener } from "../../src/listen/listener.ts";
 import { defineService } from "../../src/rpc/handler.ts";
 import { createRouter } from "../../src/rpc/router.ts";
 import { reflectionRoutes } from "../../src/services/reflection.ts";
+import { startTestGateway } from "../support/test-gateway.ts";
 
 type Question = NonNullable<MessageInitShape<typeof ServerReflectionRequestSchema>["messageRequest"]>;
 
@@ -224,18 +225,35 @@ describe("buf curl, which knows no proto", () => {
   });
 });
 
-it("is not there when it is switched off", async () => {
-  const without = await startListener(
-    { listen: "127.0.0.1:0" },
-    createRouter([operations], { registry: types }),
-  );
-  const client = createClient(
-    ServerReflection,
-    createGrpcTransport({ baseUrl: `http://${without.address}` }),
-  );
-  const answers = client.serverReflectionInfo((async function* () {})());
-  await expect(answers[Symbol.asyncIterator]().next()).rejects.toMatchObject({ code: Code.Unimplemented });
-  await without.close();
+it("is there by default, and not when `reflection` is false", async () => {
+  const ask = async (flags: Record<string, string>) => {
+    const gateway = await startTestGateway("http://127.0.0.1:9", flags);
+    const transport = createGrpcTransport({ baseUrl: `http://${gateway.address}` });
+    const questions = [{ messageRequest: { case: "listServices" as const, value: "" } }];
+    try {
+      const codes = [];
+      for (const service of [ServerReflection, ServerReflectionAlpha]) {
+        const client = createClient(service, transport);
+        const answers = client.serverReflectionInfo(
+          (async function* () {
+            yield* questions;
+          })(),
+        );
+        const first = answers[Symbol.asyncIterator]().next();
+        codes.push(
+          await first.then(
+            () => "answered",
+            (error: unknown) => ConnectError.from(error).code,
+          ),
+        );
+      }
+      return codes;
+    } finally {
+      await gateway.drain();
+    }
+  };
+  expect(await ask({})).toEqual(["answered", "answered"]);
+  expect(await ask({ reflection: "false" })).toEqual([Code.Unimplemented, Code.Unimplemented]);
 });
 
 /** The order that a FileDescriptorSet has. Throws when an import is not among the files. */
