@@ -68,8 +68,17 @@ function nextTurn(socket: PipelinedSocket): void {
  */
 export function answerBrokenRequest(error: NodeJS.ErrnoException, socket: Duplex): void {
   const { [CURRENT]: current } = socket as unknown as PipelinedSocket;
-  if (!socket.writable || current) socket.destroy();
+  if (!socket.writable || current || isForeign(error)) socket.destroy();
   else socket.end(`HTTP/1.1 ${statusOf(error)}\r\nConnection: close\r\nContent-Length: 0\r\n\r\n`);
+}
+
+/**
+ * Whether a connection began with a line that is no request line of HTTP/1, so that nobody there would read an answer
+ * in it: an HTTP/2 caller with a broken preface, say, whose connection just ends (RFC 9113 §3.4).
+ */
+function isForeign(error: NodeJS.ErrnoException): boolean {
+  if (error.code !== "HPE_INVALID_METHOD" || !("rawPacket" in error)) return false;
+  return /^(?!.* HTTP\/\d)[^\n]*\n/.test(String(error.rawPacket));
 }
 
 function statusOf(error: NodeJS.ErrnoException): string {

@@ -103,6 +103,26 @@ describe("startListener()", () => {
     await callEverything("http", listener.address);
   });
 
+  it.each([
+    ["a broken preface of HTTP/2, which ends unanswered", "INVALID CONNECTION PREFACE\r\n\r\n", ""],
+    ["another protocol, which ends unanswered", "EHLO mail.example\r\n", ""],
+    ["a method that nobody knows", "FETCH / HTTP/1.1\r\nHost: a\r\n\r\n", "HTTP/1.1 400 Bad Request\r\n"],
+  ])("lives on after %s", async (_what, text, expected) => {
+    const { listener, port } = await serve();
+    const answer = await new Promise<string>((resolve) => {
+      let read = "";
+      const socket = connect(port, "127.0.0.1");
+      socket.on("error", () => {});
+      socket.on("data", (chunk) => {
+        read += String(chunk);
+      });
+      socket.on("close", () => resolve(read));
+      socket.write(text);
+    });
+    expect(answer.slice(0, answer.indexOf("\n") + 1)).toBe(expected);
+    await callEverything("http", listener.address);
+  });
+
   it("survives a TLS handshake that is rubbish", async () => {
     const { listener, port } = await serve({ tls });
     await new Promise((resolve) => {
