@@ -1,4 +1,13 @@
-import { cpSync, existsSync, mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
+import {
+  cpSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from "node:fs";
 import { createRequire } from "node:module";
 import { arch, platform, tmpdir } from "node:os";
 import { join } from "node:path";
@@ -22,6 +31,24 @@ describe("bin/lro-gateway", () => {
     symlinkSync(LAUNCHER, link);
     const { code, stdout } = await runCli(["--version"], { launcher: link, cwd: "/" });
     expect([code, stdout]).toEqual([0, "0.1.0\n"]);
+  });
+
+  it("serves with a small young generation, in the process that was started", async () => {
+    const gateway = await startServe();
+    const commandLine = readFileSync(`/proc/${gateway.child.pid}/cmdline`, "utf8").split("\0");
+    expect(commandLine).toContain("--max-semi-space-size=16");
+    gateway.child.kill("SIGTERM");
+    expect(await gateway.ended).toMatchObject({ code: 0, signal: null });
+  });
+
+  it("leaves the size of the young generation to whoever has set it", async () => {
+    const gateway = await startServe([], { nodeArgs: ["--max-semi-space-size=8"] });
+    const commandLine = readFileSync(`/proc/${gateway.child.pid}/cmdline`, "utf8").split("\0");
+    expect(commandLine.filter((argument) => argument.includes("semi-space"))).toEqual([
+      "--max-semi-space-size=8",
+    ]);
+    gateway.child.kill("SIGTERM");
+    await gateway.ended;
   });
 
   it("says in one line what is needed when its Node.js is too old and none was installed", async () => {
