@@ -108,4 +108,6 @@ export interface WaitingConfig {
   readonly maxWatchesPerCaller: number;
   /** Operations tracked at one time, single ones and those of watched datasets. Default 20,000. */
   readonly maxOperations: number;
+  /** Operations of one watched dataset; a stream that would be about more ends. Default 5,000. */
+  readonly maxCollectionOperations: number;
 }

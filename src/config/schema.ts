@@ -197,6 +197,12 @@ export const configSchema = z.strictObject({
       max: 10_000_000,
       doc: "Operations that are tracked at one time, single ones and those of watched datasets.",
     }),
+    max_collection_operations: integer({
+      default: 5_000,
+      min: 1,
+      max: 10_000_000,
+      doc: "Operations that one WatchOperations stream may be about, with its filter; over it the stream ends with RESOURCE_EXHAUSTED. What a new stream begins with is one message for each.",
+    }),
   }),
   drain: section({
     lame_duck: duration({

@@ -1,13 +1,13 @@
-import { Code, type ConnectError } from "@connectrpc/connect";
+import type { ConnectError } from "@connectrpc/connect";
 import { gatewayError } from "../errors/reasons.ts";
-import { type CollectionEntry, CollectionView } from "./collection-view.ts";
+import { type CollectionEntry, CollectionView, type GoneReason } from "./collection-view.ts";
 import type { Delivery, Follower } from "./delivery.ts";
-import type { DueQueue } from "./due-queue.ts";
+import { type CheckListener, EntryCheck } from "./entry-check.ts";
+import { showsWhy } from "./filter-fields.ts";
 import { type Identity, shareKey } from "./identity.ts";
 import { Listing, type ListListener, type ListTarget, type ListTools } from "./listing.ts";
 import type { Observation } from "./observation.ts";
-import { READ_TIMEOUT_MS, type ReadCollapse, type Reader } from "./read-collapse.ts";
-import type { Poll, ReadTicket } from "./read-scope.ts";
+import type { ReadCollapse } from "./read-collapse.ts";
 import {
   ageOf,
   backoff,
@@ -17,8 +17,8 @@ import {
   nextInterval,
 } from "./schedule.ts";
 
-/** Operations that one stream of a collection may be about. Above it the caller is told to filter. */
-export const MAX_COLLECTION_OPERATIONS = 5_000;
+/** An operation that is done and that lists leave out can only be deleted; so many passes go by before the next look. */
+const DONE_CHECK_PASSES = 30;
 
 /** A page in the middle may be refused because its token is old; this often in a row it is the request. */
 const MAX_REFUSED_PASSES = 3;
@@ -28,6 +28,8 @@ export interface CollectionTools extends ListTools {
   readonly random: () => number;
   readonly reads: ReadCollapse;
   readonly delivery: Delivery;
+  /** `waiting.max_collection_operations`. Above it the caller is told to filter. */
+  readonly maxCollectionOperations: number;
   /** Whether there is room for another operation; beyond the limit of the one collection. */
   readonly room: () => boolean;
   readonly over: (poll: CollectionPoll) => void;
@@ -40,8 +42,15 @@ export interface CollectionFollower extends Follower {
 
 /**
  * Sharing, of whole collections: one pass over the pages at the interval of the youngest operation that runs, for
- * all who watch the same parent with the same filter and right. What a pass leaves out is gone only when a read of
- * it says why.
+ * all who watch the same parent with the same filter and right.
+ *
+ * Lists lag, so what a pass leaves out is read by itself, and it is GONE only
+ * - when that read answers 404; or
+ * - when the read shows why the filter leaves it out ({@link showsWhy}), and a pass that began after that read leaves
+ *   it out again. Until then, and without a filter always, it is part of the collection, and reads tell its changes.
+ *
+ * After GONE a list may hold the operation still. One that shows it running after it was done is not believed; one
+ * that shows what a read did not find is believed when another read finds it. So nothing goes and comes with a lag.
  */
 export class CollectionPoll implements ListListener {
   readonly key: string;
@@ -109,9 +118,14 @@ export class CollectionPoll implements ListListener {
   }
 
   page(seen: readonly Observation[]): void {
-    for (const one of seen) this.view.observe(one, this.pass, this.tools.clock.now());
+    for (const one of seen) {
+      const standing = this.view.standing(one);
+      if (standing === "there") this.view.observe(one, this.pass, this.tools.clock.now());
+      else if (standing === "doubtful") this.checkReturned(one.operation.toMessage().name);
+    }
     const { size } = this.view.entries;
-    if (size > MAX_COLLECTION_OPERATIONS) this.end(tooLarge());
+    const { maxCollectionOperations: most } = this.tools;
+    if (size > most) this.end(tooLarge(most));
     else if (!this.tools.room()) this.end(noRoom());
     else if (this.completed !== undefined) this.tools.delivery.notify(this.followers);
   }
@@ -123,7 +137,8 @@ export class CollectionPoll implements ListListener {
     this.completed = this.begun;
     this.completedTime = this.begunTime;
     if (whole)
-      for (const entry of this.view.entries.values()) if (entry.listedIn < this.pass) this.check(entry);
+      for (const entry of this.view.entries.values())
+        if (entry.listedIn < this.pass && entry.nextCheck <= this.pass) this.check(entry);
     this.forgetGone();
     this.beginAt(Math.max(this.begun + this.interval(), this.tools.clock.monotonic()));
     this.tools.delivery.notify(this.followers);
@@ -142,40 +157,60 @@ export class CollectionPoll implements ListListener {
     this.beginAt(this.tools.clock.monotonic() + backoff(this.failures, this.tools.random()));
   }
 
-  /** The upstream does not have it any more, or never had. */
-  checkedGone(entry: CollectionEntry, readTime: number): void {
-    this.checks.delete(entry.name);
-    if (this.over) return;
-    this.view.remove(entry, "not-found", readTime);
-    this.tools.delivery.notify(this.followers);
-  }
-
-  /**
-   * It is still there although the pass left it out. If it is as the list showed it, the filter must still match,
-   * and the list lags; if it has changed since, and a pass that began after that leaves it out again, the filter does
-   * not match any more. Without a filter there is only lag.
-   */
-  checkedThere(entry: CollectionEntry, seen: Observation): void {
-    this.checks.delete(entry.name);
-    if (this.over || entry.gone) return;
-    const confirmed = entry.differsSince !== undefined && entry.differsSince < this.begun;
-    this.view.observe(seen, undefined, this.tools.clock.now());
-    if (entry.listedIn === this.pass) return;
-    if (this.target.filter !== "" && confirmed) this.view.remove(entry, "filtered-out", seen.readTime);
-    else if (entry.listed && !sameOperation(entry.listed, seen)) entry.differsSince ??= seen.sentAt;
-    this.tools.delivery.notify(this.followers);
-  }
-
-  /** Nothing was learnt; the next pass asks again. */
-  checkFailed(entry: CollectionEntry): void {
-    this.checks.delete(entry.name);
-  }
-
+  /** Looks at what the pass has left out. */
   private check(entry: CollectionEntry): void {
-    if (this.checks.has(entry.name)) return;
-    this.checks.add(entry.name);
-    const { scope, authorization } = this.target;
-    new EntryCheck(this, entry, { scope, authorization, tools: this.tools }).start();
+    this.read(entry.name, {
+      found: (seen) => this.checkedThere(entry, seen),
+      gone: (goneTime) => this.remove(entry, "not-found", goneTime),
+    });
+  }
+
+  /** Looks at what a list holds although a read has not found it. */
+  private checkReturned(name: string): void {
+    this.read(name, {
+      found: (seen) => {
+        this.view.observe(seen, this.pass, this.tools.clock.now());
+        this.tools.delivery.notify(this.followers);
+      },
+      gone: () => {},
+    });
+  }
+
+  /** It is still there although the pass left it out: lag, or the filter does not match any more. */
+  private checkedThere(entry: CollectionEntry, seen: Observation): void {
+    if (entry.gone) return;
+    const { filter } = this.target;
+    const differs = filter !== "" && entry.listed !== undefined && showsWhy(filter, entry.listed, seen);
+    const confirmed = differs && entry.differsSince !== undefined && entry.differsSince < this.begun;
+    this.view.observe(seen, undefined, this.tools.clock.now());
+    if (entry.listedIn < this.pass) {
+      entry.differsSince = differs ? (entry.differsSince ?? seen.sentAt) : undefined;
+      if (confirmed) this.remove(entry, "filtered-out", seen.readTime);
+      else if (seen.done && !differs) entry.nextCheck = this.pass + DONE_CHECK_PASSES;
+    }
+    this.tools.delivery.notify(this.followers);
+  }
+
+  private remove(entry: CollectionEntry, reason: GoneReason, goneTime: number): void {
+    this.view.remove(entry, reason, { goneTime, at: this.tools.clock.monotonic() });
+    this.tools.delivery.notify(this.followers);
+  }
+
+  /** Reads one operation by itself. A read that fails says nothing: the next pass asks again. */
+  private read(name: string, listener: Omit<CheckListener, "over" | "wanted">): void {
+    if (this.checks.has(name)) return;
+    this.checks.add(name);
+    const over = (): boolean => {
+      this.checks.delete(name);
+      return this.over;
+    };
+    const { target, tools, identity } = this;
+    const key = shareKey(identity, name);
+    new EntryCheck({ key, name, scope: target.scope }, target.authorization, tools, {
+      ...listener,
+      over,
+      wanted: () => this.followers.size > 0,
+    }).start();
   }
 
   private interval(): number {
@@ -204,6 +239,7 @@ export class CollectionPoll implements ListListener {
     let position = Number.POSITIVE_INFINITY;
     for (const follower of this.followers) position = Math.min(position, follower.position);
     this.view.forgetGone(position);
+    this.view.forgetDeparted(this.tools.clock.monotonic(), this.tools.maxCollectionOperations);
   }
 
   private end(error: ConnectError): void {
@@ -221,71 +257,10 @@ export class CollectionPoll implements ListListener {
   }
 }
 
-/** A single read of an operation that a pass has left out. */
-class EntryCheck implements Poll, Reader {
-  due = 0;
-  place = -1;
-  queue: DueQueue<Poll> | undefined;
-  readonly urgent = false;
-  readonly retry = false;
-  readonly requestId = "poll";
-  readonly authorization: string | undefined;
-  private readonly owner: CollectionPoll;
-  private readonly entry: CollectionEntry;
-  private readonly scope: ListTarget["scope"];
-  private readonly tools: CollectionTools;
-  private readTime = 0;
-
-  constructor(
-    owner: CollectionPoll,
-    entry: CollectionEntry,
-    options: Pick<ListTarget, "scope" | "authorization"> & { readonly tools: CollectionTools },
-  ) {
-    this.owner = owner;
-    this.entry = entry;
-    this.authorization = options.authorization;
-    this.scope = options.scope;
-    this.tools = options.tools;
-  }
-
-  get deadline(): number {
-    return this.tools.clock.monotonic() + READ_TIMEOUT_MS;
-  }
-
-  start(): void {
-    this.scope.schedule(this, this.tools.clock.monotonic());
-  }
-
-  send(ticket: ReadTicket): boolean {
-    const { name } = this.entry;
-    this.readTime = this.tools.steady.now();
-    // Nobody watches any more.
-    if (this.owner.followers.size === 0) return false;
-    const key = shareKey(this.owner.identity, name);
-    const sent = this.tools.reads.poll({ key, name, scope: this.scope }, this, ticket);
-    if (sent) return true;
-    this.owner.checkFailed(this.entry);
-    return false;
-  }
-
-  found(seen: Observation): void {
-    this.owner.checkedThere(this.entry, seen);
-  }
-
-  failed(error: ConnectError): void {
-    if (error.code === Code.NotFound) this.owner.checkedGone(this.entry, this.readTime);
-    else this.owner.checkFailed(this.entry);
-  }
-}
-
-function sameOperation(a: Observation, b: Observation): boolean {
-  return Buffer.compare(a.operation.toBinary(), b.operation.toBinary()) === 0;
-}
-
-function tooLarge(): ConnectError {
+function tooLarge(most: number): ConnectError {
   return gatewayError(
     "COLLECTION_TOO_LARGE",
-    `more than ${MAX_COLLECTION_OPERATIONS} operations match; use a filter, or watch single operations`,
+    `more than ${most} operations match (waiting.max_collection_operations); use a filter, or watch single operations`,
   );
 }
 

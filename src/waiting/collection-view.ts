@@ -17,12 +17,34 @@ export interface CollectionEntry {
   listedIn: number;
   /** What the list showed then; what a read must differ from before the filter is believed to leave it out. */
   listed: Observation | undefined;
-  /** A read has shown, at this moment, that it is not any more what the list showed last. */
+  /** A read has shown, at this moment, why the filter may leave it out (filter-fields.ts). */
   differsSince: number | undefined;
+  /** From this pass on it is read again if a list leaves it out. */
+  nextCheck: number;
   gone: GoneReason | undefined;
   /** When the read was sent that found it gone, on the wall clock. */
   goneTime: number;
 }
+
+/** An operation that has left, remembered since lists lag: one that is asked later may still, or again, hold it. */
+interface Departed {
+  readonly reason: GoneReason;
+  readonly done: boolean;
+  /** On the monotonic clock. */
+  readonly at: number;
+}
+
+/** What a list may be telling of an operation that it holds. */
+export type Standing =
+  /** As it is. */
+  | "there"
+  /** What was so before the operation left; to be ignored. */
+  | "stale"
+  /** That an operation is there which a read did not find: another read decides. */
+  | "doubtful";
+
+/** A list is not believed to lag for longer than this. */
+const KEEP_DEPARTED_MS = 600_000;
 
 /** A place in the log: an entry as of its latest change. Replaced ones are holes. */
 interface Change {
@@ -36,6 +58,7 @@ interface Change {
  */
 export class CollectionView {
   readonly entries = new Map<string, CollectionEntry>();
+  private readonly departed = new Map<string, Departed>();
   private log: Change[] = [];
   private readonly places = new Map<CollectionEntry, Change>();
   private seq = 0;
@@ -48,6 +71,18 @@ export class CollectionView {
     return this.seq;
   }
 
+  /**
+   * How far a list is believed that holds this: done wins for ever, also over a list that shows an operation running
+   * after it was GONE as done.
+   */
+  standing(seen: Observation): Standing {
+    if (this.departed.size === 0) return "there";
+    const departed = this.departed.get(seen.operation.toMessage().name);
+    if (!departed) return "there";
+    if (seen.sentAt <= departed.at || (departed.done && !seen.done)) return "stale";
+    return departed.reason === "not-found" ? "doubtful" : "there";
+  }
+
   /** Takes an observation in, `now` on the wall clock. Returns whether it is news. */
   observe(seen: Observation, pass: number | undefined, now: number): boolean {
     const { name } = seen.operation.toMessage();
@@ -56,6 +91,7 @@ export class CollectionView {
     if (!entry) {
       entry = this.create(name, now);
       this.entries.set(name, entry);
+      this.departed.delete(name);
     }
     const news = entry.view.merge(seen, (earlier, later) =>
       rateBetween(
@@ -65,16 +101,21 @@ export class CollectionView {
     );
     if (pass !== undefined) {
       entry.listedIn = pass;
-      entry.listed = entry.view.latest;
+      entry.listed = seen;
       entry.differsSince = undefined;
     }
     if (news || !known) this.changed(entry);
     return news || !known;
   }
 
-  /** An operation has left the collection, as a read sent at `goneTime` (wall clock) shows. */
-  remove(entry: CollectionEntry, reason: GoneReason, goneTime: number): void {
+  /** An operation has left the collection, as a read sent at `goneTime` (wall clock) shows; `at` on the monotonic clock. */
+  remove(
+    entry: CollectionEntry,
+    reason: GoneReason,
+    { goneTime, at }: { goneTime: number; at: number },
+  ): void {
     if (entry.gone) return;
+    this.departed.set(entry.name, { reason, done: entry.view.latest?.done ?? false, at });
     entry.gone = reason;
     entry.goneTime = goneTime;
     this.entries.delete(entry.name);
@@ -101,6 +142,14 @@ export class CollectionView {
     this.compact();
   }
 
+  /** Forgets those who left so long ago that no list can still hold them, and the oldest beyond `most`. */
+  forgetDeparted(now: number, most: number): void {
+    for (const [name, { at }] of this.departed) {
+      if (now - at < KEEP_DEPARTED_MS && this.departed.size <= most) return;
+      this.departed.delete(name);
+    }
+  }
+
   private create(name: string, firstRead: number): CollectionEntry {
     return {
       name,
@@ -111,6 +160,7 @@ export class CollectionView {
       listedIn: -1,
       listed: undefined,
       differsSince: undefined,
+      nextCheck: 0,
       gone: undefined,
       goneTime: 0,
     };

@@ -98,7 +98,8 @@ export class WaitingEngine {
       listThreshold: config.listThreshold,
       room,
     });
-    this.collections = new Collections({ ...tools, room }, this.scopes);
+    const { maxCollectionOperations } = config;
+    this.collections = new Collections({ ...tools, room, maxCollectionOperations }, this.scopes);
     const life = { clock, random, heartbeat: config.heartbeat, maxStreamAge: config.maxStreamAge };
     const { tracker, collections } = this;
     const finished = (target: FollowTarget) => this.finished(target);

@@ -2,7 +2,8 @@ import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { expect, it } from "vitest";
 import { configDocs } from "../../scripts/config-docs.ts";
-import { KEYS } from "../../src/config/keys.ts";
+import { parseDuration } from "../../src/config/duration.ts";
+import { KEY_BY_PATH, KEYS } from "../../src/config/keys.ts";
 import { ROOT } from "../support/cli-process.ts";
 
 it.each([...configDocs()])("finds %s as the schema makes it (npm run generate)", (path, content) => {
@@ -27,6 +28,19 @@ interface JsonSchema {
   readonly description?: string;
 }
 
+it("tells the defaults in docs/waiting.md as they are", () => {
+  const text = readFileSync(join(ROOT, "docs/waiting.md"), "utf8");
+  const told = [...text.matchAll(/`(waiting\.\w+)` \((\d[\d,]*(?: (?:s|min|h))?)\)/g)];
+  expect(told.map(([, path]) => path)).toEqual(
+    expect.arrayContaining(["waiting.max_wait", "waiting.heartbeat", "waiting.max_collection_operations"]),
+  );
+  for (const [, path = "", value = ""] of told) {
+    const [amount = "", unit] = value.replaceAll(",", "").split(" ");
+    const said = unit ? parseDuration(`${amount}${unit === "min" ? "m" : unit}`) : Number(amount);
+    expect([path, said]).toEqual([path, KEY_BY_PATH.get(path)?.schema.parse(undefined)]);
+  }
+});
+
 it("gives each key the variable and the flag that follow from its name, each once", () => {
   expect(KEYS.map(({ variable }) => variable)).toEqual([...new Set(KEYS.map(({ variable }) => variable))]);
   // Names that scripts of other people rely on.
@@ -48,5 +62,7 @@ it("gives each key the variable and the flag that follow from its name, each onc
     "waiting.list_threshold": "LRO_GATEWAY_WAITING_LIST_THRESHOLD",
     "waiting.max_watches": "LRO_GATEWAY_WAITING_MAX_WATCHES",
     "waiting.max_watches_per_caller": "LRO_GATEWAY_WAITING_MAX_WATCHES_PER_CALLER",
+    "waiting.max_operations": "LRO_GATEWAY_WAITING_MAX_OPERATIONS",
+    "waiting.max_collection_operations": "LRO_GATEWAY_WAITING_MAX_COLLECTION_OPERATIONS",
   });
 });

@@ -207,7 +207,7 @@ log: { level: [] }
         "mistakes.yaml:5: upstream.endpoint: "https://…@h/v1" holds a user name or password, which would end up in logs; write it like https://healthcare.googleapis.com",
         "mistakes.yaml:6: upstream.credentials: "adcc" is not one of adc, caller, none; did you mean adc?",
         "mistakes.yaml:7: upstream.rules: cannot read nowhere.yaml: there is no such file",
-        "mistakes.yaml:8: waiting: 3 is not a section; allowed in it: max_wait, heartbeat, max_stream_age, reauthorize_interval, reads_per_second, list_threshold, max_watches, max_watches_per_caller, max_operations",
+        "mistakes.yaml:8: waiting: 3 is not a section; allowed in it: max_wait, heartbeat, max_stream_age, reauthorize_interval, reads_per_second, list_threshold, max_watches, max_watches_per_caller, max_operations, max_collection_operations",
         "mistakes.yaml:10: cors.allowed_origins: "*" is refused: list each origin, for example https://console.example.com",
         "mistakes.yaml:10: cors.allowed_origins: 3 is not a list of origins, for example [https://console.example.com]",
         "mistakes.yaml:11: there is no key "heartbeat" (did you mean waiting.heartbeat?); allowed: listen, allow_unauthenticated, max_connection_age, workers, reflection, compress_min_bytes, tls, upstream, waiting, drain, cors, log, metrics",

@@ -18,6 +18,7 @@ export const DEFAULTS: WaitingConfig = {
   maxWatches: 20_000,
   maxWatchesPerCaller: 20_000,
   maxOperations: 20_000,
+  maxCollectionOperations: 5_000,
 };
 
 export interface BenchOptions {

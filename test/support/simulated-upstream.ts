@@ -221,7 +221,7 @@ export class SimulatedUpstream implements OperationsApi {
     );
     const shown = all
       .map((operation) => this.show(operation, this.shownMoment("list", operation.name)))
-      .filter((operation) => request.filter === "" || (request.filter === "done:false" && !operation.done));
+      .filter((operation) => request.filter !== "done:false" || !operation.done);
     const from = Number(request.pageToken || "0");
     const size = Math.min(this.behaviour.pageSize ?? 100, request.pageSize || 100);
     const more = from + size < shown.length;

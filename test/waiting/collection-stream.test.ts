@@ -6,8 +6,8 @@ import {
   WatchOperationsResponse_Kind as Kind,
   State,
 } from "../../gen/lrogateway/v1/operation_watcher_pb.ts";
-import { MAX_COLLECTION_OPERATIONS } from "../../src/waiting/collection-poll.ts";
-import { type BenchOptions, EngineBench, operationName } from "../support/engine-bench.ts";
+import { type BenchOptions, DEFAULTS, EngineBench, operationName } from "../support/engine-bench.ts";
+import { SeededRandom } from "../support/seeded-random.ts";
 import { StreamReader } from "../support/stream-reader.ts";
 
 const PARENT = operationName(0).replace(/\/operations\/.*/, "");
@@ -122,6 +122,122 @@ test("a list that leaves out what is unchanged does not make it GONE, filter or 
   expect(upstream.requests("get").length).toBeGreaterThan(0);
 });
 
+const FILTERS = ["", "done:false", 'metadata.apiMethodName:"Rollback"', "name:operations", "status:running"];
+
+test.each(FILTERS)(
+  "a list that lags does not make an operation GONE while its counters change (%j)",
+  async (filter) => {
+    let hides = false;
+    const { clock, upstream, watch } = bench({ behaviour: { omits: () => hides } });
+    upstream.start(operationName(1), HOUR);
+    const reader = watch(filter);
+    await clock.advance(2_000);
+    hides = true;
+    await clock.advance(120_000);
+    // What the list leaves out is read by itself, so progress goes on.
+    expect(reader.told().filter(([kind]) => kind === Kind.CHANGED).length).toBeGreaterThan(3);
+    hides = false;
+    await clock.advance(60_000);
+    expect(new Set(reader.told().map(([kind]) => kind))).toEqual(
+      new Set([Kind.SNAPSHOT, Kind.SNAPSHOT_END, Kind.CHANGED]),
+    );
+  },
+);
+
+test.each(["", 'metadata.apiMethodName:"Rollback"'])(
+  "an operation that ends while the list leaves it out stays, if the filter (%j) has nothing to do with its end",
+  async (filter) => {
+    let hides = false;
+    const { clock, upstream, watch } = bench({ behaviour: { omits: () => hides } });
+    upstream.start(operationName(1), 30_000);
+    const reader = watch(filter);
+    await clock.advance(5_000);
+    hides = true;
+    await clock.advance(600_000);
+    expect(reader.messages.filter(({ state }) => state === State.SUCCEEDED)).toHaveLength(1);
+    // Nothing can change any more, so it is not read with each pass.
+    expect(upstream.requests("get").length).toBeLessThan(30);
+    hides = false;
+    await clock.advance(60_000);
+    expect(reader.told().map(([kind]) => kind)).not.toContain(Kind.GONE);
+    expect(reader.told().map(([kind]) => kind)).not.toContain(Kind.ADDED);
+  },
+);
+
+test("a list that shows an operation running after it was GONE as done is not believed", async () => {
+  let lag = 0;
+  const { clock, upstream, watch } = bench({ behaviour: { lag: (kind) => (kind === "list" ? lag : 0) } });
+  upstream.start(operationName(1), 10_000);
+  upstream.start(operationName(2), HOUR);
+  const reader = watch("done:false");
+  await clock.advance(60_000);
+  expect(reader.told().at(-1)).not.toEqual([Kind.ADDED, "1"]);
+  lag = 60_000;
+  await clock.advance(30_000);
+  lag = 0;
+  await clock.advance(60_000);
+  const about = reader.told().filter(([, id]) => id === "1");
+  expect(about.at(-1)?.[0]).toBe(Kind.GONE);
+  expect(about.filter(([kind]) => kind === Kind.GONE)).toHaveLength(1);
+  expect(about.filter(([kind]) => kind === Kind.ADDED)).toEqual([]);
+});
+
+test("what a read did not find comes back only when a read finds it", async () => {
+  const missing = { list: false, get: false };
+  const { clock, upstream, watch } = bench({
+    behaviour: {
+      omits: () => missing.list,
+      fault: (kind) =>
+        kind === "get" && missing.get
+          ? { fault: { status: 404, body: '{"error":{"code":404,"status":"NOT_FOUND"}}' } }
+          : undefined,
+    },
+  });
+  upstream.start(operationName(1), HOUR);
+  const reader = watch();
+  await clock.advance(2_000);
+  missing.list = true;
+  missing.get = true;
+  await clock.advance(30_000);
+  expect(reader.told().at(-1)).toEqual([Kind.GONE, "1"]);
+  missing.list = false;
+  await clock.advance(60_000);
+  expect(reader.told().at(-1)).toEqual([Kind.GONE, "1"]);
+  missing.get = false;
+  await clock.advance(60_000);
+  const about = reader.told().map(([kind]) => kind);
+  expect(about.filter((kind) => kind === Kind.GONE)).toHaveLength(1);
+  expect(about.filter((kind) => kind === Kind.ADDED)).toHaveLength(1);
+});
+
+test("whatever lists leave out and however they lag, an operation that ends is GONE once, and never comes back", async () => {
+  for (let seed = 1; seed <= 60; seed++) {
+    const random = new SeededRandom(seed);
+    const lags = random.between(0, 40_000);
+    const omits = random.chance(0.5) ? 0.4 : 0;
+    const { clock, upstream, watch } = bench({
+      seed,
+      behaviour: {
+        lag: (kind) => (kind === "list" && random.chance(0.5) ? lags : 0),
+        omits: () => random.chance(omits),
+        latency: () => random.between(5, 500),
+      },
+    });
+    for (let id = 1; id <= 5; id++)
+      upstream.start(operationName(id), id <= 3 ? random.between(1_000, 60_000) : HOUR);
+    const reader = watch("done:false");
+    await clock.advance(400_000);
+    for (let id = 1; id <= 5; id++) {
+      const about = reader.messages.filter(({ name }) => name === operationName(id));
+      const gone = about.findIndex(({ kind }) => kind === Kind.GONE);
+      const times = about.map(({ readTime }) => Number(readTime!.seconds) * 1e9 + readTime!.nanos);
+      expect(times, `seed ${seed}`).toEqual([...times].sort((a, b) => a - b));
+      expect(gone, `seed ${seed}, operation ${id}`).toBe(id <= 3 ? about.length - 1 : -1);
+      if (id <= 3) expect(about.at(-1)?.state, `seed ${seed}`).toBe(State.SUCCEEDED);
+    }
+  }
+});
+
 test("an operation that the list forgets for a while and that ends meanwhile is still told to end", async () => {
   let hides = false;
   const { clock, upstream, watch } = bench({ behaviour: { omits: () => hides } });
@@ -148,7 +264,7 @@ test("a slow reader gets each operation once, as it is when he reads again", asy
 
 test("over the stated number of operations the stream ends with RESOURCE_EXHAUSTED", async () => {
   const { clock, upstream, watch } = bench({ behaviour: { pageSize: 500 } });
-  for (let id = 0; id <= MAX_COLLECTION_OPERATIONS; id++) upstream.start(operationName(id), HOUR);
+  for (let id = 0; id <= DEFAULTS.maxCollectionOperations; id++) upstream.start(operationName(id), HOUR);
   const error = await clock.run(watch().end);
   expect(error?.code).toBe(Code.ResourceExhausted);
   expect(error?.findDetails(ErrorInfoSchema)[0]?.reason).toBe("COLLECTION_TOO_LARGE");

@@ -392,7 +392,8 @@ export const WatchOperationsResponse_GoneReason = {
   NOT_FOUND: 1,
 
   /**
-   * It exists and the filter does not return it any more. `operation` shows its present state.
+   * It exists and the filter does not return it any more: a read shows a change of a field that the filter names,
+   * and a list that was asked for after that read leaves it out. `operation` shows its present state.
    *
    * @generated from enum value: FILTERED_OUT = 2;
    */
