@@ -1,39 +1,89 @@
 /**
- * What a call costs, beside other servers that do the same job: `npm run bench [-- --quick --only=CELL --rivals=NAME]`.
- * See docs/performance.md for what is measured and how.
+ * What a call costs, beside other servers that do the same job: `npm run bench [-- --quick --part=PART --only=CELL
+ * --rivals=NAME]`. Parts are `cost`, `latency`, `connections`, `streams` and `start`; without one, all. See
+ * docs/performance.md for what is measured and how.
  */
 import { mkdirSync, writeFileSync } from "node:fs";
 import { dirname, resolve } from "node:path";
 import { CELLS, cellName } from "./cells.ts";
+import { measureConnections } from "./connections.ts";
+import { measureLatency } from "./latency.ts";
 import { type Measured, measureCell, OTHER_CORE } from "./measure.ts";
-import { readOptions } from "./options.ts";
-import { circumstances, median, ratioTable } from "./report.ts";
-import { gateway, isInstalled, RIVALS } from "./rivals/rivals.ts";
-import { startUpstream } from "./upstream-process.ts";
+import { type Options, readOptions } from "./options.ts";
+import {
+  circumstances,
+  connectionsTable,
+  latencyTable,
+  median,
+  memoryTable,
+  ratioTable,
+  startTable,
+  streamsTable,
+} from "./report.ts";
+import { gateway, isInstalled, RIVALS, type Rival } from "./rivals/rivals.ts";
+import { measureStarts } from "./start.ts";
+import { measureStreams } from "./streams.ts";
+import { startUpstream, type Upstream } from "./upstream-process.ts";
 
 const options = readOptions(process.argv.slice(2));
-const wanted = RIVALS.filter(({ name }) => options.rivals.test(name));
-if (options.before !== undefined) wanted.push(gateway("before", resolve(options.before)));
-for (const { name } of wanted.filter((rival) => !isInstalled(rival)))
-  console.error(`bench: ${name} is not installed and is left out`);
-const rivals = wanted.filter(isInstalled);
+const rivals = installed(RIVALS.filter(({ name }) => options.rivals.test(name)));
+if (options.before !== undefined) rivals.push(gateway("before", resolve(options.before)));
+const own = RIVALS.find(({ name }) => name === "lro-gateway") as Rival;
 const upstream = await startUpstream(OTHER_CORE);
-const results: Record<string, readonly Measured[]> = {};
+const results: Record<string, unknown> = {};
 try {
-  for (const cell of CELLS.filter((one) => options.only.test(cellName(one)))) {
-    const measured = await measureCell(cell, rivals, upstream, options);
-    results[cellName(cell)] = measured;
-    for (const { rival, cpuMicros, callsPerSecond, busy, residentKiB } of measured)
-      console.error(
-        `${cellName(cell)}, ${rival}: ${median(cpuMicros).toFixed(1)} µs of CPU per call, ` +
-          `${median(callsPerSecond).toFixed(0)} calls/s at ${(median(busy) * 100).toFixed(0)} % of a core, ${(residentKiB / 1024).toFixed(0)} MiB`,
-      );
-  }
+  for (const [part, measure] of Object.entries({ cost, latency, connections, streams, start }))
+    if (options.parts.test(part)) results[part] = await measure(upstream, options);
 } finally {
   await upstream.stop();
 }
 const where = circumstances(new Date());
 mkdirSync(dirname(options.json), { recursive: true });
 writeFileSync(options.json, `${JSON.stringify({ where, options, results }, undefined, 1)}\n`);
-console.log(`\n${ratioTable(results)}\n\n${where}; medians of ${options.rounds} interleaved rounds.`);
+console.log(`${where}; medians of ${options.rounds} interleaved rounds; as JSON in ${options.json}.`);
 process.exit(0);
+
+async function cost(upstream: Upstream, options: Options): Promise<Record<string, readonly Measured[]>> {
+  const cells: Record<string, readonly Measured[]> = {};
+  for (const cell of CELLS.filter((one) => options.only.test(cellName(one)))) {
+    const measured = await measureCell(cell, rivals, upstream, options);
+    cells[cellName(cell)] = measured;
+    for (const { rival, cpuMicros, callsPerSecond, busy } of measured)
+      console.error(
+        `${cellName(cell)}, ${rival}: ${median(cpuMicros).toFixed(1)} µs of CPU per call, ` +
+          `${median(callsPerSecond).toFixed(0)} calls/s at ${(median(busy) * 100).toFixed(0)} % of a core`,
+      );
+  }
+  console.log(`${ratioTable(cells)}\n\n${memoryTable(cells)}\n`);
+  return cells;
+}
+
+async function latency(upstream: Upstream, options: Options) {
+  const measured = await measureLatency(rivals, upstream, options);
+  console.log(`${latencyTable(measured)}\n`);
+  return measured;
+}
+
+async function connections(upstream: Upstream, options: Options) {
+  const measured = await measureConnections(own, upstream, options);
+  console.log(`${connectionsTable(measured)}\n`);
+  return measured;
+}
+
+async function streams(upstream: Upstream) {
+  const measured = [await measureStreams(own, upstream)];
+  console.log(`${streamsTable(measured)}\n`);
+  return measured;
+}
+
+async function start(upstream: Upstream, { rounds }: Options) {
+  const measured = await measureStarts(rivals, upstream, rounds);
+  console.log(`${startTable(measured)}\n`);
+  return measured;
+}
+
+function installed(wanted: readonly Rival[]): Rival[] {
+  for (const { name } of wanted.filter((rival) => !isInstalled(rival)))
+    console.error(`bench: ${name} is not installed and is left out`);
+  return wanted.filter(isInstalled);
+}

@@ -1,5 +1,6 @@
 import { type Cell, cellName, WIRES } from "./cells.ts";
 import { checkedAnswer } from "./check.ts";
+import { h2load } from "./load/h2load.ts";
 import { http1Load } from "./load/http1-load.ts";
 import { http2Load } from "./load/http2-load.ts";
 import type { Load, LoadResult } from "./load/load.ts";
@@ -69,6 +70,7 @@ export function saturation(cell: Cell): Pick<Load, "connections" | "streams"> {
 
 /** Puts a load on a server. */
 export function generate(load: Load): Promise<LoadResult> {
+  if (load.h2load) return h2load(load);
   return WIRES[load.cell.carrier].http === 2 ? http2Load(load) : http1Load(load);
 }
 
@@ -81,7 +83,7 @@ async function runRound(
   cell: Cell,
   { rival, server, expected }: Subject,
   upstream: Upstream,
-  { roundMs }: Options,
+  { roundMs, h2load }: Options,
 ): Promise<Subject["rounds"][number]> {
   const asked = await upstream.count();
   const checkedBefore = checkedAnswer(cell, server.port);
@@ -90,7 +92,14 @@ async function runRound(
   const during = new Promise<Buffer>((resolve, reject) => {
     setTimeout(() => checkedAnswer(cell, server.port).then(resolve, reject), roundMs / 2);
   });
-  const result = await generate({ cell, port: server.port, expected, ms: roundMs, ...saturation(cell) });
+  const result = await generate({
+    cell,
+    port: server.port,
+    expected,
+    ms: roundMs,
+    h2load,
+    ...saturation(cell),
+  });
   await during;
   const used = server.cpu() - cpu;
   await checkedAnswer(cell, server.port);

@@ -1,5 +1,8 @@
 import { parseArgs } from "node:util";
 
+/** What is measured, in this order: see docs/performance.md. */
+export const PARTS = ["cost", "latency", "connections", "streams", "start"] as const;
+
 /** How the bench is run. */
 export interface Options {
   /** Measured rounds of each server in each cell. */
@@ -8,10 +11,14 @@ export interface Options {
   readonly roundMs: number;
   /** Calls before the first round: compiled code and grown pools are what is measured. */
   readonly warmUpCalls: number;
-  /** Cells to measure. */
+  /** Which {@link PARTS} to measure. */
+  readonly parts: RegExp;
+  /** Cells whose cost is measured. */
   readonly only: RegExp;
   /** Servers to measure. */
   readonly rivals: RegExp;
+  /** Loads the servers with h2load instead of the bench's own generator. */
+  readonly h2load: boolean;
   /** Where the results go as JSON. */
   readonly json: string;
   readonly quick: boolean;
@@ -25,8 +32,10 @@ export function readOptions(args: readonly string[]): Options {
     args: [...args],
     options: {
       quick: { type: "boolean", default: false },
+      part: { type: "string", default: "" },
       only: { type: "string", default: "" },
       rivals: { type: "string", default: "" },
+      h2load: { type: "boolean", default: false },
       before: { type: "string" },
       rounds: { type: "string" },
       json: { type: "string", default: ".cache/bench/result.json" },
@@ -38,8 +47,10 @@ export function readOptions(args: readonly string[]): Options {
     // Short, so that the servers of a round meet the same moods of the machine.
     roundMs: 400,
     warmUpCalls: quick ? 20_000 : 40_000,
+    parts: new RegExp(values.part, "i"),
     only: new RegExp(values.only, "i"),
     rivals: new RegExp(values.rivals || "^", "i"),
+    h2load: values.h2load,
     json: values.json,
     quick,
     before: values.before,

@@ -1,5 +1,12 @@
 import { cpus } from "node:os";
+import type { CostOverConnections } from "./connections.ts";
+import type { Latency } from "./latency.ts";
 import type { Measured } from "./measure.ts";
+import type { Start } from "./start.ts";
+import type { IdleStreams } from "./streams.ts";
+
+/** The gateway's name among the servers. */
+const OWN = "lro-gateway";
 
 /** The cells that were measured, by name. */
 export type Results = Readonly<Record<string, readonly Measured[]>>;
@@ -9,14 +16,19 @@ export function median(values: readonly number[]): number {
   return values.toSorted((a, b) => a - b)[values.length >> 1] ?? Number.NaN;
 }
 
+/** The value below which that share of all lies. */
+export function percentile(values: readonly number[], share: number): number {
+  const sorted = values.toSorted((a, b) => a - b);
+  return sorted[Math.min(Math.floor(sorted.length * share), sorted.length - 1)] ?? Number.NaN;
+}
+
 /** CPU per request as a ratio to the gateway's: a Markdown table with a row for each cell, a column for each server. */
 export function ratioTable(results: Results): string {
   const rivals = [...new Set(Object.values(results).flatMap((cell) => cell.map(({ rival }) => rival)))];
-  const own = "lro-gateway";
-  const others = rivals.filter((rival) => rival !== own);
+  const others = rivals.filter((rival) => rival !== OWN);
   const rows = Object.entries(results).map(([cell, measured]) => {
     const cost = new Map(measured.map(({ rival, cpuMicros }) => [rival, cpuMicros]));
-    return [cell, ...others.map((rival) => ratio(cost.get(rival), cost.get(own)))];
+    return [cell, ...others.map((rival) => ratio(cost.get(rival), cost.get(OWN)))];
   });
   return table(["CPU per request ÷ ours", ...others], rows);
 }
@@ -27,6 +39,59 @@ function ratio(cost: readonly number[] | undefined, own: readonly number[] | und
   return median(cost.map((micros, round) => micros / (own[round] ?? Number.NaN))).toFixed(2);
 }
 
+/** Latencies as ratios to the gateway's, which has its own in milliseconds. */
+export function latencyTable(all: readonly Latency[]): string {
+  const own = all.find(({ rival }) => rival === OWN);
+  const cell = (value: number, ours: number | undefined, isOurs: boolean) =>
+    isOurs || ours === undefined ? `${value.toFixed(2)} ms` : (value / ours).toFixed(2);
+  return table(
+    ["Latency of Cancel ÷ ours", "alone, p50", "alone, p99", "at 70 % of its load, p50", "p99"],
+    all.map(({ rival, alone, loaded }) => [
+      rival,
+      cell(alone.p50, own?.alone.p50, rival === OWN),
+      cell(alone.p99, own?.alone.p99, rival === OWN),
+      cell(loaded.p50, own?.loaded.p50, rival === OWN),
+      cell(loaded.p99, own?.loaded.p99, rival === OWN),
+    ]),
+  );
+}
+
+/** What a call costs over many connections. */
+export function connectionsTable(shapes: readonly CostOverConnections[]): string {
+  return table(
+    ["Connections × calls in flight on each", "CPU per call ÷ that over one connection"],
+    shapes.map(({ connections, streams, ratio }) => [`${connections} × ${streams}`, ratio.toFixed(2)]),
+  );
+}
+
+/** Memory of idle streams, and how soon a message is with all of them. */
+export function streamsTable(all: readonly IdleStreams[]): string {
+  return table(
+    ["Idle server streams", "KiB each", "one message to all, ms"],
+    all.map(({ streams, kibEach, toAllMs }) => [String(streams), kibEach.toFixed(1), toAllMs.toFixed(0)]),
+  );
+}
+
+/** How soon each server answers. */
+export function startTable(starts: readonly Start[]): string {
+  return table(
+    ["Start", "to the first answered call, ms", "resident then, MiB"],
+    starts.map(({ rival, firstAnswerMs, residentKiB }) => [
+      rival,
+      firstAnswerMs.toFixed(0),
+      (residentKiB / 1024).toFixed(0),
+    ]),
+  );
+}
+
+/** Resident memory of each server after the load of a cell, MiB. */
+export function memoryTable(results: Results): string {
+  const rows = Object.entries(results).flatMap(([cell, measured]) =>
+    measured.map(({ rival, residentKiB }) => [cell, rival, (residentKiB / 1024).toFixed(0)]),
+  );
+  return table(["Resident after the load", "", "MiB"], rows);
+}
+
 /** When and where. */
 export function circumstances(now: Date): string {
   const model = cpus()[0]?.model ?? "unknown processor";
@@ -34,7 +99,7 @@ export function circumstances(now: Date): string {
 }
 
 /** A Markdown table. */
-export function table(head: readonly string[], rows: readonly (readonly string[])[]): string {
+function table(head: readonly string[], rows: readonly (readonly string[])[]): string {
   const line = (cells: readonly string[]) => `| ${cells.join(" | ")} |`;
   return [line(head), line(head.map((_, i) => (i ? "---:" : "---"))), ...rows.map(line)].join("\n");
 }

@@ -1,5 +1,6 @@
 import { connect, type Socket } from "node:net";
-import { type Cell, pathOf, requestBodies, WIRES } from "../cells.ts";
+import { pathOf, requestBodies, WIRES } from "../cells.ts";
+import { END_STREAM, frame, headerBlocks, PREFACE, SETTINGS_ACK, TYPE, windowUpdate } from "./frames.ts";
 import type { Load, LoadResult } from "./load.ts";
 
 /**
@@ -21,19 +22,8 @@ export async function http2Load(load: Load): Promise<LoadResult> {
   };
 }
 
-const PREFACE = Buffer.concat([
-  Buffer.from("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"),
-  // No server push, the largest window for each stream, no dynamic table for the answers' headers to be kept in.
-  frame(4, 0, 0, Buffer.from("000200000000" + "00047fffffff" + "000500ffffff", "hex")),
-  frame(8, 0, 0, Buffer.from("7fff0000", "hex")),
-]);
-const SETTINGS_ACK = frame(4, 1, 0, Buffer.alloc(0));
-
 /** After so many bytes the window of the connection is opened again. */
 const WINDOW_STEP = 1 << 29;
-
-const TYPE = { DATA: 0, HEADERS: 1, RST: 3, SETTINGS: 4, PING: 6, GOAWAY: 7 } as const;
-const END_STREAM = 1;
 
 /** What all connections of a run count together. */
 class Tally {
@@ -83,7 +73,8 @@ class Connection {
   constructor(load: Load, tally: Tally, index: number) {
     this.load = load;
     this.tally = tally;
-    const { first, later } = headerBlocks(load.cell);
+    const { contentType, headers } = WIRES[load.cell.carrier];
+    const { first, later } = headerBlocks(pathOf(load.cell), contentType, headers);
     this.first = frame(TYPE.HEADERS, 4, 0, first);
     this.later = frame(TYPE.HEADERS, 4, 0, later);
     this.socket = connect({ port: load.port, host: "127.0.0.1", noDelay: true });
@@ -167,9 +158,7 @@ class Connection {
     }
     this.rest = bytes.subarray(at);
     if (this.received > WINDOW_STEP) {
-      const step = Buffer.alloc(4);
-      step.writeUInt32BE(this.received);
-      this.out.push(frame(8, 0, 0, step));
+      this.out.push(windowUpdate(0, this.received));
       this.received = 0;
     }
     this.flush();
@@ -208,35 +197,4 @@ class Connection {
     if (this.load.rate === undefined) this.send(now);
     else if (this.dueAt.length) this.send(this.dueAt.shift()!);
   }
-}
-
-function frame(type: number, flags: number, id: number, payload: Buffer): Buffer {
-  const head = Buffer.alloc(9);
-  head.writeUIntBE(payload.length, 0, 3);
-  head[3] = type;
-  head[4] = flags;
-  head.writeUInt32BE(id, 5);
-  return Buffer.concat([head, payload]);
-}
-
-/** HPACK (RFC 7541) of the first request of a connection, which fills the dynamic table, and of all others. */
-function headerBlocks(cell: Cell): { first: Buffer; later: Buffer } {
-  const { contentType, headers } = WIRES[cell.carrier];
-  const fields = Object.entries({
-    ":path": pathOf(cell),
-    ":authority": "localhost",
-    "content-type": contentType,
-    "user-agent": "bench/1",
-    ...headers,
-  });
-  const fixed = Buffer.from([0x83, 0x86]);
-  const literals = fields.map(([name, value]) =>
-    Buffer.concat([Buffer.from([0x40]), hpackString(name), hpackString(value)]),
-  );
-  const indexed = fields.map((_, i) => 0x80 | (62 + fields.length - 1 - i));
-  return { first: Buffer.concat([fixed, ...literals]), later: Buffer.concat([fixed, Buffer.from(indexed)]) };
-}
-
-function hpackString(text: string): Buffer {
-  return Buffer.concat([Buffer.from([text.length]), Buffer.from(text)]);
 }

@@ -10,6 +10,8 @@ export interface Load {
   readonly ms: number;
   /** Calls per second over all connections; absent: as many as the server takes. */
   readonly rate?: number;
+  /** Sends with the standard h2load instead of our own generator. */
+  readonly h2load?: boolean;
   /** The body that every answer must have, byte by byte. */
   readonly expected: Buffer;
 }
