@@ -48,4 +48,6 @@ export interface UpstreamAnswerInfo {
   /** The upstream's request id (`x-goog-request-id` or what the API sends), if any. */
   readonly requestId: string | undefined;
   readonly attempts: number;
+  /** Its `date` header: what the upstream's clock showed, to be compared with moments that the upstream tells. */
+  readonly date?: string | undefined;
 }

@@ -44,6 +44,7 @@ export class Attempts {
   count = 0;
   private status = 0;
   private requestId: string | undefined;
+  private date: string | undefined;
   private readonly call: UpstreamCall;
 
   constructor(call: UpstreamCall) {
@@ -53,13 +54,14 @@ export class Attempts {
   answered(response: RestResponse): void {
     this.status = response.status;
     this.requestId = upstreamRequestId(response);
+    this.date = response.headers["date"];
   }
 
   /** Tells the call of the last answer, if there was any. */
   report(): void {
     if (this.status === 0) return;
-    const { status, requestId, count } = this;
-    this.call.onUpstreamAnswer?.({ httpStatus: status, requestId, attempts: count });
+    const { status, requestId, count, date } = this;
+    this.call.onUpstreamAnswer?.({ httpStatus: status, requestId, attempts: count, date });
   }
 }
 

@@ -140,8 +140,9 @@ export class CancelAttempt implements Reader, CancelPolicy {
     return this.cancellers.some((canceller) => canceller.persistent);
   }
 
-  found(seen: Observation): void {
+  found(seen: Observation, answer: UpstreamAnswerInfo | undefined): void {
     this.leaveRead = undefined;
+    this.resolution.answeredAt(answer?.date, this.tools.clock.monotonic());
     this.step(this.resolution.read(seen));
   }
 
@@ -169,11 +170,12 @@ export class CancelAttempt implements Reader, CancelPolicy {
       if (error && meaningOf(error, credentials) === "limited")
         this.target.scope.refusedElsewhere(retryAfter(error));
       const { answer } = call;
+      this.resolution.answeredAt(answer?.date, clock.monotonic());
       if (answer) for (const canceller of this.cancellers) canceller.answered(answer);
       this.step(this.resolution.posted(error, answer !== undefined));
     };
     this.posting = true;
-    this.resolution.posting(clock.now());
+    this.resolution.posting({ wall: clock.now(), monotonic: clock.monotonic() });
     call.onEnd(finish);
     api.cancel(this.target.name, call).then(
       () => finish(undefined),

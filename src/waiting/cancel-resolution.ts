@@ -44,6 +44,12 @@ export interface CancelPolicy {
   readonly persistent: () => boolean;
 }
 
+/** One moment on both clocks, milliseconds. */
+export interface Moment {
+  readonly wall: number;
+  readonly monotonic: number;
+}
+
 /**
  * What became of a cancel, as a state machine without a socket: told what POSTs and reads came to, it says what to
  * do next. A POST whose answer was lost may have been applied, so a read comes before any second one; that an
@@ -53,8 +59,13 @@ export class CancelResolution {
   /** What POSTs and reads failed with last; the answer to whom time has run out. */
   lastError: ConnectError | undefined;
   private readonly policy: CancelPolicy;
-  /** When the first POST was sent, on the wall clock. */
-  private firstPost: number | undefined;
+  /** When the first POST was sent. */
+  private firstPost: Moment | undefined;
+  /**
+   * The same moment on the upstream's clock, as far as its answers show: not before this, since the `date` header
+   * leaves out the parts of a second and was written before it arrived.
+   */
+  private firstPostUpstream: number | undefined;
   private posts = 0;
   private reads = 0;
   private failedReads = 0;
@@ -68,10 +79,21 @@ export class CancelResolution {
     this.policy = policy;
   }
 
-  /** A POST is sent now (wall clock, milliseconds). */
-  posting(now: number): void {
+  /** A POST is sent now. */
+  posting(now: Moment): void {
     this.firstPost ??= now;
     this.posts++;
+  }
+
+  /**
+   * An answer of the upstream has come at `at` (monotonic clock) with this `date` header. Moments that the upstream
+   * tells are compared with those of its own clock: the gateway's may be minutes off.
+   */
+  answeredAt(date: string | undefined, at: number): void {
+    const shown = date === undefined ? Number.NaN : Date.parse(date);
+    if (Number.isNaN(shown) || !this.firstPost) return;
+    const posted = shown - (at - this.firstPost.monotonic);
+    this.firstPostUpstream = Math.max(posted, this.firstPostUpstream ?? posted);
   }
 
   /**
@@ -138,13 +160,15 @@ export class CancelResolution {
 
   /**
    * Whether an operation that is done was so before the first POST: the upstream refused that very POST, or the
-   * operation's own `endTime` is earlier. A POST that was taken shows that it was not.
+   * operation's own `endTime` is earlier by the upstream's clock (by the gateway's, where no answer has a `date`). A
+   * POST that was taken shows that it was not.
    */
   doneBefore(seen: Observation): boolean {
     if (this.refusedAtFirst && this.posts === 1) return true;
     const { endTime } = seen.facts;
-    const certain = this.pending === undefined;
-    return !certain && endTime !== undefined && this.firstPost !== undefined && endTime < this.firstPost;
+    const taken = this.pending === undefined;
+    const posted = this.firstPostUpstream ?? this.firstPost?.wall;
+    return !taken && endTime !== undefined && posted !== undefined && endTime < posted;
   }
 
   /** Nothing was done: too many requests, or no right (which is final). */

@@ -72,6 +72,8 @@ async function run(race: Race, seed: number) {
   const readLag = seed % 3 === 1 ? random.between(0, 4_000) : 0;
   const readFaults = seed % 3 === 2 ? 0.3 : 0;
   const behaviour: Behaviour = {
+    // Whose clock is right is not known: one run in four each ten minutes ahead and behind, and exact.
+    ...(seed % 4 > 0 && { clockAhead: ((seed % 4) - 2) * 600_000 }),
     latency: (kind) => (kind === "cancel" && race.latency ? race.latency(random) : random.between(5, 80)),
     lag: () => readLag,
     cancelDelay: () => random.between(0, 3_000),

@@ -62,6 +62,8 @@ export interface Behaviour {
   countersOff?(name: string): number;
   /** From a cancel to its effect. Default 1,500. */
   cancelDelay?(name: string): number;
+  /** How far the upstream's clock is ahead of the gateway's, milliseconds; with it, answers have a `date`. */
+  readonly clockAhead?: number;
   /** Operations in a page at most. Default 100. */
   readonly pageSize?: number;
 }
@@ -278,7 +280,15 @@ export class SimulatedUpstream implements OperationsApi {
           forget();
           seen.status = "status" in outcome ? outcome.status : 200;
           if (seen.status > 0)
-            call.onUpstreamAnswer?.({ httpStatus: seen.status, requestId: undefined, attempts: 1 });
+            call.onUpstreamAnswer?.({
+              httpStatus: seen.status,
+              requestId: undefined,
+              attempts: 1,
+              date:
+                this.behaviour.clockAhead === undefined
+                  ? undefined
+                  : new Date(this.wall(seen.arrived)).toUTCString(),
+            });
           if ("error" in outcome) reject(outcome.error);
           else resolve(outcome.value);
         });
@@ -307,7 +317,7 @@ export class SimulatedUpstream implements OperationsApi {
   }
 
   private wall(moment: number): number {
-    return this.clock.wallStart + moment;
+    return this.clock.wallStart + moment + (this.behaviour.clockAhead ?? 0);
   }
 }
 

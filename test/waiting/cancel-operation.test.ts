@@ -168,6 +168,23 @@ test("the caller's disconnect lets a POST that was sent finish, and sends no sec
   expect(engine.stats).toMatchObject({ cancels: 0, reads: 0 });
 });
 
+test.each([-600_000, 0, 600_000])(
+  "with an upstream clock %i ms ahead, what ended before a lost cancel was ALREADY_DONE, and what ended after it was not",
+  async (clockAhead) => {
+    const lost = post("reset");
+    for (const { endsIn, outcome } of [
+      { endsIn: -5_000, outcome: Outcome.ALREADY_DONE },
+      { endsIn: 5, outcome: Outcome.COMPLETED },
+    ]) {
+      const { wait, upstream, clock } = bench({ behaviour: { ...lost.behaviour, clockAhead } });
+      await clock.advance(20_000);
+      upstream.start(NAME, endsIn, "response", 10_000);
+      expect((await wait()).outcome).toBe(outcome);
+      expect(upstream.requests("cancel")).toHaveLength(1);
+    }
+  },
+);
+
 test("without the right CancelAndWait is the status PERMISSION_DENIED", async () => {
   const { wait, upstream } = bench({ behaviour: { allows: () => false } });
   upstream.start(NAME, 60_000);
