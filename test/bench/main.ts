@@ -1,7 +1,7 @@
 /**
  * What a call costs, beside other servers that do the same job: `npm run bench [-- --quick --part=PART --only=CELL
- * --rivals=NAME]`. Parts are `cost`, `latency`, `connections`, `streams` and `start`; without one, all. See
- * docs/performance.md for what is measured and how.
+ * --rivals=NAME]`. Parts are `cost`, `latency`, `connections`, `streams`, `start` and, with
+ * `--soak-minutes=60`, `soak`; without one, all. See docs/performance.md for what is measured and how.
  */
 import { mkdirSync, writeFileSync } from "node:fs";
 import { dirname, resolve } from "node:path";
@@ -17,10 +17,12 @@ import {
   median,
   memoryTable,
   ratioTable,
+  soakTable,
   startTable,
   streamsTable,
 } from "./report.ts";
 import { gateway, isInstalled, RIVALS, type Rival } from "./rivals/rivals.ts";
+import { measureSoak } from "./soak.ts";
 import { measureStarts } from "./start.ts";
 import { measureStreams } from "./streams.ts";
 import { startUpstream, type Upstream } from "./upstream-process.ts";
@@ -32,7 +34,7 @@ const own = RIVALS.find(({ name }) => name === "lro-gateway") as Rival;
 const upstream = await startUpstream(OTHER_CORE);
 const results: Record<string, unknown> = {};
 try {
-  for (const [part, measure] of Object.entries({ cost, latency, connections, streams, start }))
+  for (const [part, measure] of Object.entries({ cost, latency, connections, streams, start, soak }))
     if (options.parts.test(part)) results[part] = await measure(upstream, options);
 } finally {
   await upstream.stop();
@@ -79,6 +81,14 @@ async function streams(upstream: Upstream) {
 async function start(upstream: Upstream, { rounds }: Options) {
   const measured = await measureStarts(rivals, upstream, rounds);
   console.log(`${startTable(measured)}\n`);
+  return measured;
+}
+
+async function soak(upstream: Upstream, { soakMinutes }: Options) {
+  const [raw] = RIVALS;
+  if (soakMinutes <= 0 || raw === undefined) return undefined;
+  const measured = await measureSoak(raw, own, upstream, soakMinutes);
+  console.log(`${soakTable(measured)}\n`);
   return measured;
 }
 

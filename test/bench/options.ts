@@ -1,7 +1,7 @@
 import { parseArgs } from "node:util";
 
 /** What is measured, in this order: see docs/performance.md. */
-export const PARTS = ["cost", "latency", "connections", "streams", "start"] as const;
+export const PARTS = ["cost", "latency", "connections", "streams", "start", "soak"] as const;
 
 /** How the bench is run. */
 export interface Options {
@@ -22,6 +22,8 @@ export interface Options {
   /** Where the results go as JSON. */
   readonly json: string;
   readonly quick: boolean;
+  /** Minutes of a steady load over which the cost is watched; 0 leaves that out. */
+  readonly soakMinutes: number;
   /** Another checkout, whose gateway is measured too: what a change is worth. */
   readonly before: string | undefined;
 }
@@ -36,6 +38,7 @@ export function readOptions(args: readonly string[]): Options {
       only: { type: "string", default: "" },
       rivals: { type: "string", default: "" },
       h2load: { type: "boolean", default: false },
+      "soak-minutes": { type: "string", default: "0" },
       before: { type: "string" },
       rounds: { type: "string" },
       json: { type: "string", default: ".cache/bench/result.json" },
@@ -53,6 +56,7 @@ export function readOptions(args: readonly string[]): Options {
     h2load: values.h2load,
     json: values.json,
     quick,
+    soakMinutes: Number(values["soak-minutes"]),
     before: values.before,
   };
 }

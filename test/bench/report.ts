@@ -2,6 +2,7 @@ import { cpus } from "node:os";
 import type { CostOverConnections } from "./connections.ts";
 import type { Latency } from "./latency.ts";
 import type { Measured } from "./measure.ts";
+import type { SoakSlice } from "./soak.ts";
 import type { Start } from "./start.ts";
 import type { IdleStreams } from "./streams.ts";
 
@@ -69,6 +70,18 @@ export function streamsTable(all: readonly IdleStreams[]): string {
   return table(
     ["Idle server streams", "KiB each", "one message to all, ms"],
     all.map(({ streams, kibEach, toAllMs }) => [String(streams), kibEach.toFixed(1), toAllMs.toFixed(0)]),
+  );
+}
+
+/** Cost and memory over a long time. */
+export function soakTable(slices: readonly SoakSlice[]): string {
+  return table(
+    ["From minute", "CPU per call ÷ raw", "resident, MiB"],
+    slices.map(({ fromMinute, ratio, residentKiB }) => [
+      String(fromMinute),
+      ratio.toFixed(2),
+      (residentKiB / 1024).toFixed(0),
+    ]),
   );
 }
 
