@@ -39,6 +39,8 @@ beforeAll(async () => {
       emulator.endpoint,
       "--upstream-credentials",
       "none",
+      "--log-level",
+      "warn",
     ],
     {
       stdio: ["ignore", "pipe", "inherit"],
