@@ -26,7 +26,7 @@ if command -v go >/dev/null; then
   npx buf generate proto --path proto/lrogateway --template "{version: v2, plugins: [
     {local: $cache/bin/protoc-gen-go, out: $SNIPPETS_DIRECTORY, opt: '$opt'},
     {local: $cache/bin/protoc-gen-go-grpc, out: $SNIPPETS_DIRECTORY, opt: '$opt'}]}"
-  GOBIN=$cache/bin go -C "$SNIPPETS_DIRECTORY" install ./wait ./watch
+  GOBIN=$cache/bin go -C "$SNIPPETS_DIRECTORY" install ./wait ./watch ./cancel
   export SNIPPETS_GO=$cache/bin
 else
   echo "snippets: no go on this machine: the Go programs are left out" >&2

@@ -1,6 +1,7 @@
 import { join } from "node:path";
-import { afterAll, beforeAll, expect, it } from "vitest";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { startCommand } from "../support/cli-process.ts";
+import { CALL_SCENARIOS, type Program, WATCH_SCENARIOS } from "./scenarios.ts";
 import { startRestless } from "./snippets.ts";
 
 /** The programs of docs/waiting.md in Python and Go, which scripts/snippets.sh has written and built. */
@@ -8,11 +9,20 @@ import { startRestless } from "./snippets.ts";
 const DATASET = "projects/p/locations/l/datasets/languages";
 const { SNIPPETS_PYTHON: python, SNIPPETS_GO: goBinaries, SNIPPETS_DIRECTORY: directory = "" } = process.env;
 
-const PROGRAMS: [title: string, command: string, args: string[]][] = [];
-for (const file of ["wait.py", "watch.py"])
-  if (python) PROGRAMS.push([file, python, [join(directory, file)]]);
-for (const file of ["wait", "watch"])
-  if (goBinaries) PROGRAMS.push([`${file}/main.go`, join(goBinaries, file), []]);
+/** The program of this name in each language that is here. */
+function programs(name: string): Program[] {
+  const all: Program[] = [];
+  if (python)
+    all.push({
+      title: `${name}.py`,
+      command: python,
+      args: [join(directory, `${name}.py`)],
+      protocol: "grpc",
+    });
+  if (goBinaries)
+    all.push({ title: `${name}/main.go`, command: join(goBinaries, name), args: [], protocol: "grpc" });
+  return all;
+}
 
 let running: Awaited<ReturnType<typeof startRestless>>;
 beforeAll(async () => {
@@ -21,13 +31,24 @@ beforeAll(async () => {
 afterAll(() => running.close());
 
 it("has a language to try", () => {
-  expect(PROGRAMS).not.toEqual([]);
+  expect(programs("watch")).not.toEqual([]);
 });
 
-it.each(PROGRAMS)("%s runs and ends with SUCCEEDED", async (_title, command, args) => {
-  const name = running.emulator.emulator.createOperation({ dataset: DATASET, durationMs: 4_000 });
-  const { code, stdout, stderr } = await startCommand(command, [...args, running.gateway.address, name])
-    .ended;
-  expect([code, stderr]).toEqual([0, ""]);
-  expect(stdout.trimEnd().split("\n").at(-1)).toBe("SUCCEEDED");
+describe.concurrent.each([
+  ...programs("wait").map((program) => ({ program, end: "SUCCEEDED" })),
+  ...programs("watch").map((program) => ({ program, end: "SUCCEEDED" })),
+  ...programs("cancel").map((program) => ({ program, end: "CANCELLED" })),
+])("$program.title", ({ program, end }) => {
+  it(`runs and ends with ${end}`, async () => {
+    const durationMs = end === "CANCELLED" ? null : 4_000;
+    const name = running.emulator.emulator.createOperation({ dataset: DATASET, durationMs });
+    const args = [...program.args, running.gateway.address, name];
+    const { code, stdout, stderr } = await startCommand(program.command, args).ended;
+    expect([code, stderr]).toEqual([0, ""]);
+    expect(stdout.trimEnd().split("\n").at(-1)).toBe(end);
+  });
+
+  if (program.title.startsWith("watch"))
+    it.each(Object.entries(WATCH_SCENARIOS))("%s", (_, scenario) => scenario(program));
+  else it.each(Object.entries(CALL_SCENARIOS))("%s", (_, scenario) => scenario(program, end));
 });

@@ -1,7 +1,8 @@
 import { join } from "node:path";
 import { pathToFileURL } from "node:url";
-import { afterAll, beforeAll, expect, it, vi } from "vitest";
+import { afterAll, beforeAll, describe, expect, it, vi } from "vitest";
 import { startCommand } from "../support/cli-process.ts";
+import { CALL_SCENARIOS, COLLECTION_SCENARIOS, type Program, WATCH_SCENARIOS } from "./scenarios.ts";
 import { countPrograms, readSnippets, startRestless, writeSnippets } from "./snippets.ts";
 
 /** The programs of docs/waiting.md for Node.js and browsers, as they stand. Those in other languages: npm run snippets. */
@@ -21,6 +22,33 @@ afterAll(() => running.close());
 
 it("finds every program of the document", () => {
   expect(readSnippets().size).toBe(countPrograms());
+});
+
+/** Programs by file; the browser's runs on Node.js' fetch. */
+function program(file: string): Program {
+  const path = join(directory, file);
+  const browser = file === "watch-browser.mjs";
+  return {
+    title: file,
+    command: process.execPath,
+    args: browser ? [join(import.meta.dirname, "run-browser.ts"), path] : [path],
+    protocol: browser ? "connect" : "grpc",
+  };
+}
+
+describe.concurrent.each(["watch.mjs", "watch-browser.mjs"])("%s", (file) => {
+  it.each(Object.entries(WATCH_SCENARIOS))("%s", (_, scenario) => scenario(program(file)));
+});
+
+describe.concurrent("watch-all.mjs", () => {
+  it.each(Object.entries(COLLECTION_SCENARIOS))("%s", (_, scenario) => scenario(program("watch-all.mjs")));
+});
+
+describe.concurrent.each([
+  ["wait.mjs", "SUCCEEDED"],
+  ["cancel.mjs", "CANCELLED"],
+])("%s", (file, end) => {
+  it.each(Object.entries(CALL_SCENARIOS))("%s", (_, scenario) => scenario(program(file), end));
 });
 
 it.concurrent.each([
