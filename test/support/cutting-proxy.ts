@@ -9,7 +9,7 @@ export interface CuttingProxy {
   close(): Promise<void>;
 }
 
-/** When a connection is cut, milliseconds. */
+/** When a connection is cut, milliseconds; read anew for each connection. */
 export interface CutRules {
   /** Nothing has come from the server for so long. */
   readonly idleMs: number;
@@ -18,7 +18,7 @@ export interface CutRules {
 }
 
 /** Starts one in front of `target` (`host:port`). Cuts are resets: neither side hears a farewell. */
-export async function startCuttingProxy(target: string, { idleMs, ageMs }: CutRules): Promise<CuttingProxy> {
+export async function startCuttingProxy(target: string, rules: CutRules): Promise<CuttingProxy> {
   const [host = "", port = ""] = target.split(":");
   const cuts = { idle: 0, age: 0 };
   const open = new Set<Socket>();
@@ -36,8 +36,8 @@ export async function startCuttingProxy(target: string, { idleMs, ageMs }: CutRu
       cuts[why]++;
       end();
     };
-    const idle = setTimeout(() => cut("idle"), idleMs);
-    const age = setTimeout(() => cut("age"), ageMs);
+    const idle = setTimeout(() => cut("idle"), rules.idleMs);
+    const age = setTimeout(() => cut("age"), rules.ageMs);
     gateway.on("data", () => idle.refresh());
     for (const socket of [caller, gateway]) {
       open.add(socket);
