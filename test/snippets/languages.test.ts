@@ -1,29 +1,12 @@
-import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { startCommand } from "../support/cli-process.ts";
-import { CALL_SCENARIOS, type Program, WATCH_SCENARIOS } from "./scenarios.ts";
+import { programsOf } from "./programs.ts";
+import { CALL_SCENARIOS, WATCH_SCENARIOS } from "./scenarios.ts";
 import { startRestless } from "./snippets.ts";
 
 /** The programs of docs/waiting.md in Python and Go, which scripts/snippets.sh has written and built. */
 
 const DATASET = "projects/p/locations/l/datasets/languages";
-const { SNIPPETS_PYTHON: python, SNIPPETS_GO: goBinaries, SNIPPETS_DIRECTORY: directory = "" } = process.env;
-
-/** The program of this name in each language that is here. */
-function programs(name: string): Program[] {
-  const all: Program[] = [];
-  if (python)
-    all.push({
-      title: `${name}.py`,
-      command: python,
-      args: [join(directory, `${name}.py`)],
-      protocol: "grpc",
-    });
-  if (goBinaries)
-    all.push({ title: `${name}/main.go`, command: join(goBinaries, name), args: [], protocol: "grpc" });
-  return all;
-}
-
 let running: Awaited<ReturnType<typeof startRestless>>;
 beforeAll(async () => {
   running = await startRestless();
@@ -31,13 +14,13 @@ beforeAll(async () => {
 afterAll(() => running.close());
 
 it("has a language to try", () => {
-  expect(programs("watch")).not.toEqual([]);
+  expect(programsOf("watch")).not.toEqual([]);
 });
 
 describe.concurrent.each([
-  ...programs("wait").map((program) => ({ program, end: "SUCCEEDED" })),
-  ...programs("watch").map((program) => ({ program, end: "SUCCEEDED" })),
-  ...programs("cancel").map((program) => ({ program, end: "CANCELLED" })),
+  ...programsOf("wait").map((program) => ({ program, end: "SUCCEEDED" })),
+  ...programsOf("watch").map((program) => ({ program, end: "SUCCEEDED" })),
+  ...programsOf("cancel").map((program) => ({ program, end: "CANCELLED" })),
 ])("$program.title", ({ program, end }) => {
   it(`runs and ends with ${end}`, async () => {
     const durationMs = end === "CANCELLED" ? null : 4_000;

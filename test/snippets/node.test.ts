@@ -2,7 +2,8 @@ import { join } from "node:path";
 import { pathToFileURL } from "node:url";
 import { afterAll, beforeAll, describe, expect, it, vi } from "vitest";
 import { startCommand } from "../support/cli-process.ts";
-import { CALL_SCENARIOS, COLLECTION_SCENARIOS, type Program, WATCH_SCENARIOS } from "./scenarios.ts";
+import { nodeProgram } from "./programs.ts";
+import { CALL_SCENARIOS, COLLECTION_SCENARIOS, WATCH_SCENARIOS } from "./scenarios.ts";
 import { countPrograms, readSnippets, startRestless, writeSnippets } from "./snippets.ts";
 
 /** The programs of docs/waiting.md for Node.js and browsers, as they stand. Those in other languages: npm run snippets. */
@@ -24,31 +25,21 @@ it("finds every program of the document", () => {
   expect(readSnippets().size).toBe(countPrograms());
 });
 
-/** Programs by file; the browser's runs on Node.js' fetch. */
-function program(file: string): Program {
-  const path = join(directory, file);
-  const browser = file === "watch-browser.mjs";
-  return {
-    title: file,
-    command: process.execPath,
-    args: browser ? [join(import.meta.dirname, "run-browser.ts"), path] : [path],
-    protocol: browser ? "connect" : "grpc",
-  };
-}
-
 describe.concurrent.each(["watch.mjs", "watch-browser.mjs"])("%s", (file) => {
-  it.each(Object.entries(WATCH_SCENARIOS))("%s", (_, scenario) => scenario(program(file)));
+  it.each(Object.entries(WATCH_SCENARIOS))("%s", (_, scenario) => scenario(nodeProgram(directory, file)));
 });
 
 describe.concurrent("watch-all.mjs", () => {
-  it.each(Object.entries(COLLECTION_SCENARIOS))("%s", (_, scenario) => scenario(program("watch-all.mjs")));
+  it.each(Object.entries(COLLECTION_SCENARIOS))("%s", (_, scenario) =>
+    scenario(nodeProgram(directory, "watch-all.mjs")),
+  );
 });
 
 describe.concurrent.each([
   ["wait.mjs", "SUCCEEDED"],
   ["cancel.mjs", "CANCELLED"],
 ])("%s", (file, end) => {
-  it.each(Object.entries(CALL_SCENARIOS))("%s", (_, scenario) => scenario(program(file), end));
+  it.each(Object.entries(CALL_SCENARIOS))("%s", (_, scenario) => scenario(nodeProgram(directory, file), end));
 });
 
 it.concurrent.each([

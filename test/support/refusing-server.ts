@@ -36,9 +36,11 @@ export async function startRefusingServer(protocol: "grpc" | "connect"): Promise
     });
   else
     server = createHttp2Server()
-      .on("session", (session) => sessions.add(session))
+      // Callers that are done close as they like.
+      .on("session", (session) => sessions.add(session.on("error", () => {})))
       .on("stream", (stream) => {
         calls++;
+        stream.on("error", () => {});
         stream.respond(
           {
             ":status": 200,

@@ -7,6 +7,9 @@ import { CONNECTIONS, rawClient } from "./raw-client.ts";
 import { control, percentile, requestsOf, startWorld } from "./world.ts";
 
 const WATCHERS = 10_000;
+
+/** The last of them is told within so long. */
+const MAX_MS = 1_000;
 const DATASET = "projects/p/locations/l/datasets/d";
 
 /** One change of one operation, to ten thousand watchers. */
@@ -34,7 +37,7 @@ export async function fanOut(): Promise<boolean> {
   const slowest = Math.max(...delays);
   console.log(
     `   ${WATCHERS} watchers over ${CONNECTIONS} connections, three protocols: a change reached half of them ` +
-      `${percentile(delays, 0.5)} ms and the last ${slowest} ms after the read that saw it`,
+      `${percentile(delays, 0.5)} ms and the last ${slowest} ms after the read that saw it (less than ${MAX_MS} ms)`,
   );
-  return slowest < 1_000;
+  return slowest < MAX_MS;
 }

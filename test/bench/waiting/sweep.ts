@@ -29,7 +29,7 @@ export async function sweep(): Promise<boolean> {
   leave.abort();
   await world.stop();
   console.log(
-    `   ${WATCHED} watched for 65 s: ${pages} list requests (one page holds them all), ${samples} sampled reads`,
+    `   ${WATCHED} watched for 65 s: ${pages} list requests (3 to 5: one page holds them all), ${samples} sampled reads (no more than lists)`,
   );
   return pages >= 3 && pages <= 5 && samples <= pages;
 }
