@@ -57,7 +57,9 @@ interface KnownType {
  * not take at all, and {@link transcode} answers `undefined`. So it needs no rule of its own for wrong types, duplicate
  * members, numbers beyond a double or broken JSON; and a property test holds the two equal.
  *
- * Longer than other files: it is one recursive descent, in the order of the grammar.
+ * Longer than other files: it is one recursive descent, in the order of the grammar. What is no part of that stands apart
+ * already (json-scanner, proto-writer, struct-transcoder, message-plan); its methods call each other through the state of one
+ * body, so that a further split would hand that state around and cost a call for each field.
  */
 export class JsonTranscoder extends StructTranscoder {
   private canonical = true;
@@ -186,7 +188,8 @@ export class JsonTranscoder extends StructTranscoder {
         if (!field.message) throw GIVE_UP;
         const size = field.lengthSize;
         const start = this.open(field.tag, size);
-        this.object(field.message, depth);
+        const set = this.object(field.message, depth);
+        if ((set & field.needs) !== field.needs) throw GIVE_UP;
         field.lengthSize = this.close(start, size);
         return true;
       }

@@ -31,6 +31,8 @@ export interface FieldPlan {
   readonly slot: number;
   /** Of a field of kind MESSAGE. */
   readonly message: MessagePlan | undefined;
+  /** Bits of the message's fields that must not be at their defaults; where they are, it is left to the plain way. */
+  readonly needs: number;
   /** Bytes that the length of the value took the last time. */
   lengthSize: number;
   /** The field that followed the last time: upstreams keep to one order. */
@@ -80,9 +82,15 @@ function planField(field: DescField, bit: number, slot: number): FieldPlan {
     bit,
     slot,
     message: inner,
+    needs: (isResultError(field) && inner?.byName.get("code")?.bit) || 0,
     lengthSize: 1,
     next: undefined,
   };
+}
+
+/** The error of an operation: its code tells failure from success, so plain-operation.ts sees to it that it has one. */
+function isResultError({ name, parent }: DescField): boolean {
+  return name === "error" && parent.typeName === "google.longrunning.Operation";
 }
 
 function kindOf(field: DescField, message: DescMessage | undefined, inner: MessagePlan | undefined): Kind {

@@ -56,8 +56,8 @@ function readOperation(json: JsonObject, document: JsonDocument): Reading<Operat
   const reading = readMessage(OperationSchema, errorFirst, document, 0);
   const { result } = reading.message;
   const view = reading.json["error"];
-  // A code that is no number must not leave a failed operation with code 0, which means success.
-  if (result.case === "error" && isObject(view) && hasMember(error, "code") && !Object.hasOwn(view, "code")) {
+  // Code 0 means success: what is sent, left out or of another shape must not leave a failed operation with it.
+  if (result.case === "error" && isObject(view) && result.value.code === 0) {
     result.value.code = UNKNOWN;
     view["code"] = UNKNOWN;
   }
@@ -66,10 +66,6 @@ function readOperation(json: JsonObject, document: JsonDocument): Reading<Operat
 
 /** google.rpc.Code.UNKNOWN. */
 const UNKNOWN = 2;
-
-function hasMember(json: JsonValue, name: string): boolean {
-  return isObject(json) && json[name] !== undefined && json[name] !== null;
-}
 
 function rootObject(document: JsonDocument): JsonObject {
   if (!isObject(document.root)) throw malformed("its body is not a JSON object");

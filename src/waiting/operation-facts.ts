@@ -48,8 +48,7 @@ export function stateOf(operation: Operation, cancelRequested: boolean): State {
   if (!operation.done) return cancelRequested ? State.CANCELLING : State.RUNNING;
   const { result } = operation;
   if (result.case === "response") return State.SUCCEEDED;
-  // An error of code 0 says that there was none.
-  if (result.case !== "error" || result.value.code === Code.OK) return State.DONE_WITHOUT_RESULT;
+  if (result.case !== "error") return State.DONE_WITHOUT_RESULT;
   return result.value.code === Code.CANCELLED ? State.CANCELLED : State.FAILED;
 }
 

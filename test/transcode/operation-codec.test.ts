@@ -61,6 +61,20 @@ describe("decodeOperation", () => {
     expectBoth(JSON.stringify(sent), operation);
   });
 
+  test.each<[string, object]>([
+    ["0", { code: 0, message: "m" }],
+    ["none", { message: "m" }],
+    ["null", { code: null, message: "m" }],
+  ])("gives an error whose code is %s code 2, since 0 means success", (_what, error) => {
+    const body = JSON.stringify({ name: "n", done: true, error });
+    const expected = { name: "n", done: true, error: { code: 2, message: "m" } };
+    expectBoth(body, expected);
+    const page = decodeListOperations(bytes(`{"operations":[${body}]}`));
+    expect(parse(page.toJson())).toEqual({ operations: [expected] });
+    const { operations } = fromBinary(ListOperationsResponseSchema, page.toBinary());
+    expect(operations).toMatchObject([{ result: { case: "error", value: { code: 2, message: "m" } } }]);
+  });
+
   test("keeps an unknown type as a Struct with its @type", () => {
     const metadata = {
       "@type": "type.googleapis.com/google.cloud.healthcare.v9.New",

@@ -22,7 +22,8 @@ test.each([
   [{ done: true, error: { code: 13 } }, State.FAILED],
   [{ done: true, error: { code: 1 } }, State.CANCELLED],
   [{ done: true }, State.DONE_WITHOUT_RESULT],
-  [{ done: true, error: {} }, State.DONE_WITHOUT_RESULT],
+  [{ done: true, error: {} }, State.FAILED],
+  [{ done: true, error: { code: 0 } }, State.FAILED],
   [
     { done: true, metadata: { "@type": V1, cancelRequested: true }, response: { "@type": "a/b" } },
     State.SUCCEEDED,
