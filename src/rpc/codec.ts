@@ -13,6 +13,7 @@ import {
   toJson,
 } from "@bufbuild/protobuf";
 import { isFieldError } from "@bufbuild/protobuf/reflect";
+import { BinaryReader, WireType } from "@bufbuild/protobuf/wire";
 import { FeatureSet_FieldPresence } from "@bufbuild/protobuf/wkt";
 import { gatewayError } from "../errors/reasons.ts";
 import { type Encoded, isEncoded } from "../lib/encoded.ts";
@@ -33,13 +34,32 @@ export const protoCodec: Codec = {
     try {
       return decodeName(type, bytes) ?? fromBinary(type, bytes);
     } catch {
-      throw gatewayError("REQUEST_MALFORMED", `the request is not a binary ${type.typeName}`);
+      throw gatewayError("REQUEST_MALFORMED", `the request is not a binary ${type.typeName}`, {
+        fieldViolations: brokenTexts(type, bytes),
+      });
     }
   },
   encode(type, message) {
     return isEncoded(message) ? message.toBinary() : toBinary(type, message);
   },
 };
+
+/** The first string of the request itself that is not UTF-8 (half a surrogate pair is not); none where bytes end early. */
+function brokenTexts(type: DescMessage, bytes: Uint8Array): { field: string; description: string }[] {
+  const reader = new BinaryReader(bytes);
+  try {
+    while (reader.pos < reader.len) {
+      const [number, wireType] = reader.tag();
+      const field = type.fields.find((one) => one.number === number);
+      if (wireType !== WireType.LengthDelimited) reader.skip(wireType, number);
+      else if (!isUtf8(reader.bytes()) && field?.fieldKind === "scalar" && field.scalar === ScalarType.STRING)
+        return [{ field: field.name, description: "is not UTF-8" }];
+    }
+  } catch {
+    // Broken in another way, which no field can be named for.
+  }
+  return [];
+}
 
 /** For types whose field 1 is a plain string, how a message of it is called in JavaScript. */
 const firstStrings = new Map<DescMessage, string | undefined>();

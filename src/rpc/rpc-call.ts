@@ -60,7 +60,8 @@ export interface Query {
 /**
  * One RPC on the lean path, from its header block to its last byte: the {@link Call} of its handler, the receiver of
  * its carrier and its own entry in the timer wheel are one object, because each object of a call is paid for in
- * garbage. Nothing in it is made before somebody asks for it.
+ * garbage. Nothing in it is made before somebody asks for it. Longer than other files for the same reason: all of its
+ * methods work on the state of the one object.
  */
 export abstract class RpcCall implements FinishedCall, Answering, Receiver, Expiring {
   readonly path: Path;

@@ -1,6 +1,6 @@
 import { create, equals, fromBinary, toBinary } from "@bufbuild/protobuf";
 import { EmptySchema, StringValueSchema, StructSchema } from "@bufbuild/protobuf/wkt";
-import { Code } from "@connectrpc/connect";
+import { Code, ConnectError } from "@connectrpc/connect";
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import {
@@ -8,6 +8,7 @@ import {
   ListOperationsRequestSchema,
   OperationSchema,
 } from "../../gen/google/longrunning/operations_pb.ts";
+import { BadRequestSchema } from "../../gen/google/rpc/error_details_pb.ts";
 import { protoCodec } from "../../src/rpc/codec.ts";
 
 const TYPES = [
@@ -52,6 +53,28 @@ describe("protoCodec", () => {
         expect(protoCodec.decode(type, bytes)).toEqual(expected);
       }),
       { numRuns: 5_000 },
+    );
+  });
+
+  it.each([
+    ["a name with half a surrogate pair", [0x22, 4, 0x61, 0xed, 0xa0, 0x80], "name"],
+    ["a first string with a byte that is no UTF-8", [0x0a, 2, 0x61, 0xff], "filter"],
+    ["a later string", [0x0a, 1, 0x61, 0x08, 1, 0x1a, 1, 0xff], "page_token"],
+    ["bytes that end early", [0x0a, 9, 0x61], undefined],
+    ["a wire type that does not exist", [0x0f], undefined],
+  ])("names the field that is not UTF-8: %s", (_what, bytes, field) => {
+    let error: unknown;
+    try {
+      protoCodec.decode(ListOperationsRequestSchema, Uint8Array.from(bytes));
+    } catch (thrown) {
+      error = thrown;
+    }
+    expect(error).toMatchObject({ code: Code.InvalidArgument });
+    const violations = ConnectError.from(error).details.flatMap((detail) =>
+      "desc" in detail && detail.desc.typeName === BadRequestSchema.typeName ? [detail.value] : [],
+    );
+    expect(violations).toMatchObject(
+      field === undefined ? [] : [{ fieldViolations: [{ field, description: "is not UTF-8" }] }],
     );
   });
 
