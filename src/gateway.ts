@@ -12,7 +12,8 @@ import { readKeyPair } from "./listen/key-pair.ts";
 import { type Listener, type ListenerOptions, startListener } from "./listen/listener.ts";
 import { AccessLog } from "./observe/access-log.ts";
 import type { Log } from "./observe/log.ts";
-import type { Metrics } from "./observe/metrics.ts";
+import { Metrics } from "./observe/metrics.ts";
+import type { MetricsPeers } from "./observe/metrics-snapshot.ts";
 import { CANCEL_OUTCOME_HEADER, createOperationsHandlers } from "./operations/operations-service.ts";
 import { createWatcherHandlers } from "./operations/watcher-service.ts";
 import { createCorsPolicy } from "./rpc/cors.ts";
@@ -37,6 +38,8 @@ export interface GatewayParts {
   readonly random: () => number;
   /** Version of the gateway, for `user-agent`. */
   readonly version: string;
+  /** Other processes that serve the same port, if there are any. */
+  readonly metricsPeers?: MetricsPeers | undefined;
 }
 
 /** A gateway that listens. */
@@ -71,10 +74,7 @@ const REATTACH_MS = 1_000;
 export async function startGateway(config: Config, parts: GatewayParts): Promise<RunningGateway> {
   const { clock, random } = parts;
   const tls = openTls(config);
-  // Loaded only where it is wanted: it is a large part of the time to start.
-  const metrics = config.metrics.enabled
-    ? new (await import("./observe/metrics.ts")).Metrics(clock)
-    : undefined;
+  const metrics = config.metrics.enabled ? new Metrics(clock, parts.metricsPeers) : undefined;
   const upstream = openBackend(config, parts, metrics);
   const { credentials } = config.upstream;
   const engine = new WaitingEngine({ api: upstream.api, clock, random, config: config.waiting, credentials });
@@ -121,6 +121,7 @@ function addGauges(
 ): void {
   const add = (name: string, help: string, read: () => number | undefined) =>
     metrics.gauge(`lro_gateway_${name}`, help, read);
+  add("processes", "Processes whose figures these are: one, or the workers.", () => 1);
   add("connections", "Open connections of callers.", () => listener.connections);
   add("open_calls", "Calls that are not answered yet, streams among them.", () => router.openCalls);
   add(
@@ -129,10 +130,15 @@ function addGauges(
     upstream.load,
   );
   if (config.upstream.credentials === "adc")
-    add("upstream_token_remaining_seconds", "Time until the gateway's own token expires.", () => {
-      const ms = upstream.tokenRemainingMs();
-      return ms === undefined ? undefined : ms / 1_000;
-    });
+    metrics.gauge(
+      "lro_gateway_upstream_token_remaining_seconds",
+      "Time until the gateway's own token expires.",
+      () => {
+        const ms = upstream.tokenRemainingMs();
+        return ms === undefined ? undefined : ms / 1_000;
+      },
+      "min",
+    );
   add("watches", "Waits and watches under way.", () => engine.stats.watches);
   add("tracked_operations", "Operations that are polled for them.", () => engine.stats.operations);
   add(

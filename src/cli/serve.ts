@@ -9,6 +9,7 @@ import type { CommandIo } from "./io.ts";
 import { type ProcessEvents, type Running, runUntilStopped } from "./run-until-stopped.ts";
 import { explainStartFailure } from "./start-failure.ts";
 import { packageVersion } from "./version.ts";
+import { createMetricsPeers } from "./worker-metrics.ts";
 import { EMULATOR_VARIABLE, isWorker, startWorkers, tellListening } from "./workers.ts";
 
 /** Log lines go to stderr, so that stdout holds only what people and scripts wait for. */
@@ -101,6 +102,7 @@ async function startHere(
       log,
       random: Math.random,
       version: packageVersion(),
+      metricsPeers: createMetricsPeers(systemClock),
     });
     await announce(gateway.address);
     return gateway;

@@ -3,6 +3,7 @@ import type { Clock, Timer } from "../lib/clock.ts";
 import type { Log } from "../observe/log.ts";
 import { CommandError, EXIT } from "./exit-codes.ts";
 import type { Running } from "./run-until-stopped.ts";
+import { MetricsExchange } from "./worker-metrics.ts";
 
 /** Where a worker finds the emulator that all of them share; set by {@link startWorkers} only. */
 export const EMULATOR_VARIABLE = "LRO_WORKER_EMULATOR";
@@ -59,6 +60,7 @@ class WorkerPool implements Running {
   readonly #options: WorkerOptions;
   readonly #workers = new Set<Worker>();
   readonly #restarts = new Set<Timer>();
+  readonly #metrics: MetricsExchange;
   #failures = 0;
   #stopping = false;
   #failedStops = 0;
@@ -67,6 +69,7 @@ class WorkerPool implements Running {
 
   constructor(options: WorkerOptions) {
     this.#options = options;
+    this.#metrics = new MetricsExchange(options.clock);
   }
 
   /** Resolves when so many further workers take calls. */
@@ -112,6 +115,7 @@ class WorkerPool implements Running {
     const startedAt = clock.monotonic();
     let listened = false;
     this.#workers.add(worker);
+    this.#metrics.add(worker);
     worker.on("message", (message: { readonly listening?: unknown }) => {
       if (typeof message.listening !== "string") return;
       listened = true;

@@ -1,13 +1,28 @@
-import { collectDefaultMetrics, Gauge, type Metric, Registry } from "prom-client";
+import type { Metric, Registry } from "prom-client";
 import { codeName } from "../errors/http-code.ts";
 import type { Clock } from "../lib/clock.ts";
 import { Histogram, type Series } from "./histogram.ts";
+import type { MetricsPeers, MetricsSnapshot } from "./metrics-snapshot.ts";
 import {
   type CallObserver,
   type ObservedCall,
   type ObservedRefusal,
   UNOBSERVED_SERVICES,
 } from "./observed-call.ts";
+
+/** Prometheus' text format (https://prometheus.io/docs/instrumenting/exposition_formats/). */
+const CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8";
+
+/** How the values that several processes have of one gauge become one. */
+export type GaugeOfMany = "sum" | "min";
+
+/** A value that is asked for when the metrics are. */
+interface GaugeSource {
+  readonly name: string;
+  readonly help: string;
+  readonly aggregator: GaugeOfMany;
+  readonly read: () => number | undefined;
+}
 
 /** google.rpc codes are 0 to 16. */
 const CODES = 17;
@@ -19,31 +34,28 @@ const CODES = 17;
  */
 export class Metrics implements CallObserver {
   /** For {@link render}. */
-  readonly contentType: string;
+  readonly contentType = CONTENT_TYPE;
   readonly #clock: Clock;
-  readonly #registry = new Registry();
-  readonly #calls: Histogram;
-  readonly #requests: Histogram;
+  readonly #peers: MetricsPeers | undefined;
+  readonly #gauges: GaugeSource[] = [];
+  readonly #calls = new Histogram(
+    "rpc_server_call_duration_seconds",
+    "Duration of calls, from their header block to their answer.",
+  );
+  readonly #requests = new Histogram(
+    "http_client_request_duration_seconds",
+    "Duration of requests to the upstream, each attempt of its own.",
+  );
   readonly #callSeries = new WeakMap<ObservedCall["method"], (Series | undefined)[]>();
   readonly #requestSeries = new Map<string, Series>();
   readonly #refusedSeries = new Map<string, Series>();
+  #opened: Promise<OpenRegistry> | undefined;
 
-  constructor(clock: Clock) {
+  /** @param peers The other processes that serve the same port, whose figures are shown together with these. */
+  constructor(clock: Clock, peers?: MetricsPeers) {
     this.#clock = clock;
-    this.contentType = this.#registry.contentType;
-    this.#calls = this.#add(
-      new Histogram(
-        "rpc_server_call_duration_seconds",
-        "Duration of calls, from their header block to their answer.",
-      ),
-    );
-    this.#requests = this.#add(
-      new Histogram(
-        "http_client_request_duration_seconds",
-        "Duration of requests to the upstream, each attempt of its own.",
-      ),
-    );
-    collectDefaultMetrics({ register: this.#registry });
+    this.#peers = peers;
+    peers?.share(() => this.#snapshot());
   }
 
   finished(call: ObservedCall, code: number): void {
@@ -93,27 +105,68 @@ export class Metrics implements CallObserver {
   }
 
   /** Adds a value that is asked for when the metrics are; `undefined`: none now. */
-  gauge(name: string, help: string, read: () => number | undefined): void {
-    new Gauge({
+  gauge(name: string, help: string, read: () => number | undefined, aggregator: GaugeOfMany = "sum"): void {
+    const source = { name, help, read, aggregator };
+    this.#gauges.push(source);
+    // A scrape of another worker may ask before this one has started completely.
+    void this.#opened?.then(({ addGauge }) => addGauge(source));
+  }
+
+  /** Everything in Prometheus' text format, of all processes that serve the port. */
+  async render(): Promise<string> {
+    const { registry, sumOf } = await this.#open();
+    if (!this.#peers) return await registry.metrics();
+    return await sumOf(await this.#peers.gather(await this.#snapshot()));
+  }
+
+  async #snapshot(): Promise<MetricsSnapshot> {
+    const { registry } = await this.#open();
+    // prom-client's types lack the names of a histogram's samples, and have numbers for the words of `type`.
+    return (await registry.getMetricsAsJSON()) as unknown as MetricsSnapshot;
+  }
+
+  /** The first scrape loads prom-client: no process starts later, and serves its first calls later, for it. */
+  #open(): Promise<OpenRegistry> {
+    this.#opened ??= openRegistry([this.#calls, this.#requests], [...this.#gauges]);
+    return this.#opened;
+  }
+}
+
+/** What prom-client has made of the metrics. */
+interface OpenRegistry {
+  readonly registry: Registry;
+  addGauge(gauge: GaugeSource): void;
+  /** The text of several processes' metrics as one. */
+  sumOf(snapshots: readonly MetricsSnapshot[]): Promise<string>;
+}
+
+async function openRegistry(
+  histograms: readonly Histogram[],
+  gauges: readonly GaugeSource[],
+): Promise<OpenRegistry> {
+  const { default: prom } = await import("prom-client");
+  const registry = new prom.Registry();
+  // prom-client's type is that of its own classes; it asks for name, get and reset only.
+  for (const histogram of histograms) registry.registerMetric(histogram as unknown as Metric);
+  const addGauge = ({ name, help, aggregator, read }: GaugeSource): void => {
+    new prom.Gauge({
       name,
       help,
-      registers: [this.#registry],
+      aggregator,
+      registers: [registry],
       collect() {
         this.set(read() ?? Number.NaN);
       },
     });
-  }
-
-  /** Everything in Prometheus' text format. */
-  render(): Promise<string> {
-    return this.#registry.metrics();
-  }
-
-  #add(histogram: Histogram): Histogram {
-    // prom-client's type is that of its own classes; it asks for name, get and reset only.
-    this.#registry.registerMetric(histogram as unknown as Metric);
-    return histogram;
-  }
+  };
+  for (const gauge of gauges) addGauge(gauge);
+  prom.collectDefaultMetrics({ register: registry });
+  return {
+    registry,
+    addGauge,
+    // Its type asks for an object where its code, and its documentation, have an array.
+    sumOf: (snapshots) => prom.AggregatorRegistry.aggregate(snapshots as unknown as object[]).metrics(),
+  };
 }
 
 function rpcLabels(system: string, method: string, code: number): Record<string, string> {

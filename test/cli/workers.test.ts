@@ -1,7 +1,8 @@
+import { get } from "node:http";
 import { createConnection, createServer } from "node:net";
 import { createClient } from "@connectrpc/connect";
 import { createGrpcTransport } from "@connectrpc/connect-node";
-import { expect, it } from "vitest";
+import { describe, expect, it } from "vitest";
 import { Operations } from "../../gen/google/longrunning/operations_pb.ts";
 import { runCli, startServe } from "../support/cli-process.ts";
 
@@ -80,4 +81,51 @@ it("leaves no worker behind when the first process is killed", async () => {
       createConnection(Number(port), host).on("connect", resolve).on("error", reject);
     }),
   ).rejects.toMatchObject({ code: "ECONNREFUSED" });
+});
+
+describe("/metrics of several processes", () => {
+  /** What a scrape says of calls, over a connection of its own. */
+  async function scrape(address: string): Promise<{ calls: number; processes: number; text: string }> {
+    const text = await new Promise<string>((resolve, reject) => {
+      const request = get(`http://${address}/metrics`, { agent: false }, (response) => {
+        let body = "";
+        response
+          .setEncoding("utf8")
+          .on("data", (chunk: string) => {
+            body += chunk;
+          })
+          .on("end", () => resolve(body));
+      });
+      request.on("error", reject);
+    });
+    const calls = /^rpc_server_call_duration_seconds_count\{.*ListOperations.*"OK"\} (\d+)$/m.exec(text);
+    return {
+      calls: Number(calls?.[1] ?? 0),
+      processes: Number(/^lro_gateway_processes (\d+)$/m.exec(text)?.[1]),
+      text,
+    };
+  }
+
+  it("shows their sums, whichever is asked, and sums never fall when a process dies", async () => {
+    const gateway = await startServe(["--workers", "2"]);
+    for (let call = 0; call < 7; call++) await list(gateway.address);
+    for (const { calls, processes, text } of [await scrape(gateway.address), await scrape(gateway.address)]) {
+      expect([calls, processes]).toEqual([7, 2]);
+      // Cumulative buckets are added up as well, and what belongs to one process alone is left out.
+      expect(text).toMatch(/_bucket\{le="\+Inf",.*ListOperations.*\} 7$/m);
+      expect(text.match(/^process_resident_memory_bytes /gm)).toHaveLength(1);
+      expect(text).not.toContain("process_start_time_seconds ");
+    }
+    const [first = 0] = await children(gateway.child.pid);
+    process.kill(first, "SIGKILL");
+    let now = { calls: 0, processes: 1 };
+    do {
+      now = await scrape(gateway.address).catch(() => ({ calls: 7, processes: 1 }));
+      expect(now.calls).toBe(7);
+    } while (now.processes < 2);
+    await list(gateway.address);
+    expect((await scrape(gateway.address)).calls).toBe(8);
+    gateway.child.kill("SIGTERM");
+    expect((await gateway.ended).code).toBe(0);
+  });
 });
