@@ -1,6 +1,5 @@
-import type { DescMethod, DescService, Message, Registry } from "@bufbuild/protobuf";
+import type { DescMethod, DescService, Message } from "@bufbuild/protobuf";
 import {
-  type ConnectRouter,
   createConnectRouter,
   createContextValues,
   type HandlerContext,
@@ -11,31 +10,26 @@ import { compressionBrotli, compressionGzip } from "@connectrpc/connect-node";
 import { finishError } from "../errors/fit.ts";
 import { gatewayError } from "../errors/reasons.ts";
 import { isEncoded } from "../lib/encoded.ts";
-import type { App, Receiver, RequestHeaders, ResponseHeaders, TransportCall } from "../listen/transport.ts";
+import type { RequestHeaders, ResponseHeaders, TransportCall } from "../listen/transport.ts";
 import { parseConnectTimeout } from "./connect/timeout.ts";
 import { ContextCall, peerKey } from "./connect-es-call.ts";
+import type { ConnectEsExchange } from "./connect-es-exchange.ts";
+import type { ConnectEsOptions } from "./connect-es-routes.ts";
 import { parseGrpcTimeout } from "./grpc/timeout.ts";
 import type { ResponseStream, ServerStreamHandler, ServiceDefinition, UnaryHandler } from "./handler.ts";
 import { TIMEOUT_MAX_MS } from "./protocol.ts";
 
-/** What {@link connectEsRoutes} needs to know. */
-export interface ConnectEsOptions {
-  /** Knows the types that may stand in an Any of a JSON request or answer. */
-  readonly registry: Registry;
-  /** Largest request message after inflation, in bytes. */
-  readonly requestMessageBytes: number;
-  /** Methods that are connect-es' own way from the start (client streams, bidirectional streams). */
-  readonly routes?: (router: ConnectRouter) => void;
-}
+/** Answers a call of one method; the exchange has been its receiver from the beginning. */
+export type ConnectEsHandler = (call: TransportCall, exchange: ConnectEsExchange) => void;
 
 /**
  * Serves methods through connect-es' universal handlers, by path. The adapter is our own: connect-node's can be
  * killed by one malformed authority, reports to the console only, and does not send Trailers-Only.
  */
-export function connectEsRoutes(
+export function connectEsHandlers(
   services: readonly ServiceDefinition[],
   options: ConnectEsOptions,
-): Map<string, App> {
+): Map<string, ConnectEsHandler> {
   const router = createConnectRouter({
     acceptCompression: [compressionGzip, compressionBrotli],
     readMaxBytes: options.requestMessageBytes,
@@ -50,9 +44,12 @@ export function connectEsRoutes(
     // The kinds of the methods have told which implementation each one takes; a generic descriptor has no types.
     router.service(service, implementation as Partial<ServiceImpl<DescService>>);
   }
-  options.routes?.(router);
+  options.routes?.register(router);
   return new Map(
-    router.handlers.map((handler) => [handler.requestPath, (call) => void serve(handler, call)]),
+    router.handlers.map((handler) => [
+      handler.requestPath,
+      (call, exchange) => void serve(handler, call, exchange),
+    ]),
   );
 }
 
@@ -116,11 +113,11 @@ async function* runStream(
   }
 }
 
-async function serve(handler: UniversalHandler, call: TransportCall): Promise<void> {
-  const abort = new AbortController();
-  const exchange = new Exchange(abort);
-  call.receive(exchange);
-  exchange.call = call;
+async function serve(
+  handler: UniversalHandler,
+  call: TransportCall,
+  exchange: ConnectEsExchange,
+): Promise<void> {
   try {
     const response = await handler({
       httpVersion: call.httpVersion,
@@ -128,7 +125,7 @@ async function serve(handler: UniversalHandler, call: TransportCall): Promise<vo
       method: call.verb,
       header: toHeaders(call.headers),
       body: exchange.body(),
-      signal: abort.signal,
+      signal: exchange.signal,
       contextValues: createContextValues().set(peerKey, call.peer),
     });
     const { methodKind } = handler.method;
@@ -136,7 +133,7 @@ async function serve(handler: UniversalHandler, call: TransportCall): Promise<vo
     await writeResponse(response, call, exchange, streams);
   } catch {
     if (exchange.begun) call.reset("INTERNAL_ERROR");
-    else call.answer(abort.signal.aborted ? 499 : 400, {});
+    else call.answer(exchange.signal.aborted ? 499 : 400, {});
   }
 }
 
@@ -146,7 +143,7 @@ const GRPC_HEADERS = new Set(["content-type", "grpc-encoding", "grpc-accept-enco
 async function writeResponse(
   response: UniversalServerResponse,
   call: TransportCall,
-  exchange: Exchange,
+  exchange: ConnectEsExchange,
   streams: boolean,
 ): Promise<void> {
   const body = response.body?.[Symbol.asyncIterator]();
@@ -165,7 +162,7 @@ async function writeResponse(
       );
     }
   } finally {
-    exchange.answered = true;
+    exchange.finish();
     await body?.return?.();
   }
 }
@@ -185,7 +182,7 @@ function answerWithoutBody(response: UniversalServerResponse, call: TransportCal
 async function writePieces(
   response: UniversalServerResponse,
   call: TransportCall,
-  exchange: Exchange,
+  exchange: ConnectEsExchange,
   first: IteratorResult<Uint8Array, unknown>,
   rest: AsyncIterator<Uint8Array>,
 ): Promise<void> {
@@ -196,84 +193,6 @@ async function writePieces(
   }
   // Read last: the trailers were set while the body was made.
   call.end(response.trailer && fromHeaders(response.trailer));
-}
-
-/** How much of a request body waits for its reader before the carrier is told to wait. */
-const BODY_BUFFER_BYTES = 65_536;
-
-/** After so many pieces of a body, they must have so many bytes on average: each costs as much as a small call. */
-const PIECES_FREE = 1_024;
-const PIECE_BYTES = 16;
-
-/** The request body as connect-es reads it, and what else the carrier tells. */
-class Exchange implements Receiver {
-  call: TransportCall | undefined;
-  begun = false;
-  /** The answer is complete: what still arrives is only read away. */
-  answered = false;
-  readonly #abort: AbortController;
-  #chunks: Uint8Array[] = [];
-  #bytes = 0;
-  #pieces = 0;
-  #arrivedBytes = 0;
-  #end: "open" | "complete" | "cut" = "open";
-  #arrived = Promise.withResolvers<void>();
-  #drained = Promise.withResolvers<void>();
-
-  constructor(abort: AbortController) {
-    this.#abort = abort;
-  }
-
-  data(chunk: Uint8Array): void {
-    if (this.answered) return;
-    this.#arrivedBytes += chunk.byteLength;
-    if (++this.#pieces > PIECES_FREE && this.#arrivedBytes < this.#pieces * PIECE_BYTES)
-      this.call?.reset("ENHANCE_YOUR_CALM");
-    this.#chunks.push(chunk);
-    this.#bytes += chunk.byteLength;
-    if (this.#bytes > BODY_BUFFER_BYTES) this.call?.pause();
-    this.#arrived.resolve();
-  }
-
-  complete(): void {
-    if (this.#end === "open") this.#end = "complete";
-    this.#arrived.resolve();
-  }
-
-  drained(): void {
-    this.#drained.resolve();
-  }
-
-  closed(answered: boolean): void {
-    if (this.#end === "open") this.#end = "cut";
-    this.#arrived.resolve();
-    this.#drained.resolve();
-    if (!answered) this.#abort.abort(gatewayError("CALLER_GONE", "the caller went away"));
-  }
-
-  writable(): Promise<void> {
-    if (this.#abort.signal.aborted) return Promise.resolve();
-    this.#drained = Promise.withResolvers();
-    return this.#drained.promise;
-  }
-
-  /** What has arrived since the last time as one piece: connect-es adds all its pieces up on each new one. */
-  async *body(): AsyncGenerator<Uint8Array> {
-    for (;;) {
-      if (this.#chunks.length > 0) {
-        const piece = this.#chunks.length === 1 ? this.#chunks[0] : Buffer.concat(this.#chunks);
-        this.#chunks = [];
-        this.#bytes = 0;
-        this.call?.resume();
-        if (piece) yield piece;
-      } else if (this.#end === "complete") return;
-      else if (this.#end === "cut") throw gatewayError("CALLER_GONE", "the caller went away");
-      else {
-        this.#arrived = Promise.withResolvers();
-        await this.#arrived.promise;
-      }
-    }
-  }
 }
 
 function toHeaders(from: RequestHeaders): Headers {

@@ -1,6 +1,6 @@
 import type { DescMethod, Registry } from "@bufbuild/protobuf";
 import { MethodOptions_IdempotencyLevel } from "@bufbuild/protobuf/wkt";
-import type { ConnectError, ConnectRouter } from "@connectrpc/connect";
+import type { ConnectError } from "@connectrpc/connect";
 import { finishError } from "../errors/fit.ts";
 import { gatewayError } from "../errors/reasons.ts";
 import { type Clock, systemClock } from "../lib/clock.ts";
@@ -10,7 +10,7 @@ import { isAuthority } from "./authority.ts";
 import { createJsonCodec, protoCodec } from "./codec.ts";
 import { COMPRESS_MIN_BYTES } from "./compression.ts";
 import { readGetRequest } from "./connect/request.ts";
-import { connectEsRoutes } from "./connect-es.ts";
+import { type ConnectEsRoutes, connectEsRoutes } from "./connect-es-routes.ts";
 import { ACCEPT_POST, CONNECT_UNARY, findWire, type Wire } from "./content-type.ts";
 import { type CorsPolicy, judgeOrigin } from "./cors.ts";
 import { CorsCall } from "./cors-call.ts";
@@ -36,6 +36,8 @@ export interface RouterOptions {
   readonly requestMessageBytes?: number;
   /** How long a request may take to arrive, in milliseconds. Default {@link REQUEST_ARRIVAL_MS}. */
   readonly requestArrivalMs?: number;
+  /** How long the caller of a bidirectional stream may send nothing, in milliseconds. Default {@link STREAM_IDLE_MS}. */
+  readonly streamIdleMs?: number;
   /** How long a caller may leave an answer lying, in milliseconds. Default {@link ANSWER_STALL_MS}. */
   readonly answerStallMs?: number;
   /** How many bytes of answers may wait for their callers. Default {@link UNSENT_BYTES}. */
@@ -43,7 +45,7 @@ export interface RouterOptions {
   /** The smallest answer that is compressed, in bytes. Default {@link COMPRESS_MIN_BYTES}. */
   readonly compressMinBytes?: number;
   /** Methods that go through connect-es' handlers from the start: client streams, bidirectional streams. */
-  readonly routes?: (router: ConnectRouter) => void;
+  readonly routes?: ConnectEsRoutes;
   /** Sends everything through connect-es' handlers: a switch for tests, which lets the two ways prove each other. */
   readonly allThroughConnectEs?: boolean;
 }
@@ -59,6 +61,12 @@ export const REQUEST_PIECES = 256;
 
 /** How long a request may take to arrive: its few bytes come in the packet after its headers, or something is wrong. */
 export const REQUEST_ARRIVAL_MS = 5_000;
+
+/**
+ * How long the caller of a bidirectional stream may send nothing: reflection, the only such method, is asked in bursts,
+ * and who keeps its stream for later (grpcurl does) opens a new one without a word.
+ */
+export const STREAM_IDLE_MS = 60_000;
 
 /**
  * How long a caller may leave an answer lying: long enough for the largest answer on a slow line (4 MiB at 2 Mbit/s),
@@ -89,7 +97,11 @@ export function createRouter(services: readonly ServiceDefinition[], options: Ro
   const direct = connectEsRoutes(options.allThroughConnectEs ? services : [], {
     registry: options.registry,
     requestMessageBytes: path.limits.requestMessageBytes,
-    ...(options.routes && { routes: options.routes }),
+    arrivalMs: path.limits.requestArrivalMs,
+    idleMs: options.streamIdleMs ?? STREAM_IDLE_MS,
+    routes: options.routes,
+    clock: path.clock,
+    wheel: path.wheel,
   });
   const routes = new Map<string, Route>();
   const serviceNames = new Set<string>();

@@ -1,5 +1,5 @@
 import type { DescFile, DescService, Registry } from "@bufbuild/protobuf";
-import { Code, ConnectError, type ConnectRouter } from "@connectrpc/connect";
+import { Code, ConnectError } from "@connectrpc/connect";
 import {
   ServerReflection,
   type ServerReflectionRequest,
@@ -8,19 +8,17 @@ import {
   ServerReflection as ServerReflectionAlpha,
   type ServerReflectionRequest as ServerReflectionRequestAlpha,
 } from "../../gen/grpc/reflection/v1alpha/reflection_pb.ts";
+import type { ConnectEsRoutes } from "../rpc/connect-es-routes.ts";
 import { DescriptorIndex } from "./descriptor-index.ts";
 
 /**
- * Registers `grpc.reflection.v1.ServerReflection` and its `v1alpha` twin, which old clients ask
+ * `grpc.reflection.v1.ServerReflection` and its `v1alpha` twin, which old clients ask
  * (https://github.com/grpc/grpc/blob/master/doc/server-reflection.md).
  *
  * @param services What `list_services` tells, besides the two reflection services themselves.
  * @param types Types that no service mentions but an Any may hold: grpcurl looks each of them up to print it.
  */
-export function reflectionRoutes(
-  services: readonly DescService[],
-  types: Registry,
-): (router: ConnectRouter) => void {
+export function reflectionRoutes(services: readonly DescService[], types: Registry): ConnectEsRoutes {
   const listed = [...services, ServerReflection, ServerReflectionAlpha];
   let index: DescriptorIndex | undefined;
   const newStream = () => {
@@ -28,21 +26,24 @@ export function reflectionRoutes(
     index ??= new DescriptorIndex(listed, types);
     return new ReflectionStream(listed, index);
   };
-  return (router) => {
-    router.service(ServerReflection, {
-      async *serverReflectionInfo(requests) {
-        const stream = newStream();
-        for await (const request of requests)
-          yield { ...echo(request), messageResponse: stream.answer(request) };
-      },
-    });
-    router.service(ServerReflectionAlpha, {
-      async *serverReflectionInfo(requests) {
-        const stream = newStream();
-        for await (const request of requests)
-          yield { ...echo(request), messageResponse: stream.answer(request) };
-      },
-    });
+  return {
+    methods: [...ServerReflection.methods, ...ServerReflectionAlpha.methods],
+    register(router) {
+      router.service(ServerReflection, {
+        async *serverReflectionInfo(requests) {
+          const stream = newStream();
+          for await (const request of requests)
+            yield { ...echo(request), messageResponse: stream.answer(request) };
+        },
+      });
+      router.service(ServerReflectionAlpha, {
+        async *serverReflectionInfo(requests) {
+          const stream = newStream();
+          for await (const request of requests)
+            yield { ...echo(request), messageResponse: stream.answer(request) };
+        },
+      });
+    },
   };
 }
 

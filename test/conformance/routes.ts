@@ -1,6 +1,6 @@
 import { create } from "@bufbuild/protobuf";
 import { type Any, anyPack } from "@bufbuild/protobuf/wkt";
-import type { ConnectRouter, HandlerContext } from "@connectrpc/connect";
+import type { HandlerContext } from "@connectrpc/connect";
 import {
   type BidiStreamRequest,
   BidiStreamRequestSchema,
@@ -13,13 +13,17 @@ import {
   ConformancePayloadSchema,
   ConformanceService,
 } from "../../.cache/conformance/gen/connectrpc/conformance/v1/service_pb.ts";
+import type { ConnectEsRoutes } from "../../src/rpc/connect-es-routes.ts";
 import { type Observed, requestInfo, setAll, toConnectError } from "./definition.ts";
 
 /** The client-streaming and bidirectional methods, which connect-es carries. */
-export function conformanceRoutes(router: ConnectRouter): void {
-  router.rpc(ConformanceService.method.clientStream, clientStream);
-  router.rpc(ConformanceService.method.bidiStream, bidiStream);
-}
+export const conformanceRoutes: ConnectEsRoutes = {
+  methods: [ConformanceService.method.clientStream, ConformanceService.method.bidiStream],
+  register(router) {
+    router.rpc(ConformanceService.method.clientStream, clientStream);
+    router.rpc(ConformanceService.method.bidiStream, bidiStream);
+  },
+};
 
 async function clientStream(
   requests: AsyncIterable<ClientStreamRequest>,

@@ -268,3 +268,29 @@ function importsFirst(files: readonly FileDescriptorProto[]): FileDescriptorProt
   for (const { name } of files) add(name);
   return [...sorted];
 }
+
+it("ends a stream on which its caller says nothing, at first or later, with a status", async () => {
+  const router = createRouter([operations], {
+    registry: types,
+    routes: reflectionRoutes([Operations], types),
+    requestArrivalMs: 100,
+    streamIdleMs: 100,
+  });
+  const quick = await startListener({ listen: "127.0.0.1:0" }, router);
+  const client = createClient(ServerReflection, createGrpcTransport({ baseUrl: `http://${quick.address}` }));
+  for (const first of [[], [{ messageRequest: { case: "listServices" as const, value: "" } }]]) {
+    const silence = Promise.withResolvers<void>();
+    const requests = (async function* () {
+      yield* first;
+      await silence.promise;
+    })();
+    let answers = 0;
+    const ended = (async () => {
+      for await (const _ of client.serverReflectionInfo(requests)) answers++;
+    })();
+    await expect(ended).rejects.toMatchObject({ code: Code.DeadlineExceeded });
+    expect(answers).toBe(first.length);
+    silence.resolve();
+  }
+  await quick.close();
+});

@@ -1,0 +1,142 @@
+import { gatewayError } from "../errors/reasons.ts";
+import type { Expiring, TimerWheel } from "../lib/timer-wheel.ts";
+import type { Receiver, TransportCall } from "../listen/transport.ts";
+
+/** How long a caller of a connect-es method may send nothing. */
+export interface ExchangeLimits {
+  /** Until the first bytes of the request, ms. */
+  readonly arrivalMs: number;
+  /** From the last bytes on, as long as the request is open, ms. */
+  readonly idleMs: number;
+}
+
+/** How much of a request body waits for its reader before the carrier is told to wait. */
+const BODY_BUFFER_BYTES = 65_536;
+
+/** After so many pieces of a body, they must have so many bytes on average: each costs as much as a small call. */
+const PIECES_FREE = 1_024;
+const PIECE_BYTES = 16;
+
+/**
+ * The request body of a call as connect-es reads it, and what else the carrier tells. Takes the call from its first
+ * turn on, whenever connect-es gets to it, and ends one whose caller keeps it open and says nothing.
+ */
+export class ConnectEsExchange implements Receiver, Expiring {
+  next: Expiring["next"];
+  previous: Expiring["previous"];
+  due = 0;
+  /** The answer has begun. */
+  begun = false;
+  readonly #call: TransportCall;
+  readonly #wheel: TimerWheel;
+  readonly #limits: ExchangeLimits;
+  readonly #monotonic: () => number;
+  readonly #abort = new AbortController();
+  #answered = false;
+  #chunks: Uint8Array[] = [];
+  #bytes = 0;
+  #pieces = 0;
+  #arrivedBytes = 0;
+  #lastArrival: number;
+  #end: "open" | "complete" | "cut" | "late" = "open";
+  #arrived = Promise.withResolvers<void>();
+  #drained = Promise.withResolvers<void>();
+
+  constructor(call: TransportCall, wheel: TimerWheel, limits: ExchangeLimits, monotonic: () => number) {
+    this.#call = call;
+    this.#wheel = wheel;
+    this.#limits = limits;
+    this.#monotonic = monotonic;
+    this.#lastArrival = monotonic();
+    wheel.set(this, this.#lastArrival + limits.arrivalMs);
+    call.receive(this);
+  }
+
+  /** Aborted when the caller has gone before the answer was complete. */
+  get signal(): AbortSignal {
+    return this.#abort.signal;
+  }
+
+  data(chunk: Uint8Array): void {
+    if (this.#answered) return;
+    this.#arrivedBytes += chunk.byteLength;
+    if (++this.#pieces > PIECES_FREE && this.#arrivedBytes < this.#pieces * PIECE_BYTES)
+      this.#call.reset("ENHANCE_YOUR_CALM");
+    this.#lastArrival = this.#monotonic();
+    this.#chunks.push(chunk);
+    this.#bytes += chunk.byteLength;
+    if (this.#bytes > BODY_BUFFER_BYTES) this.#call.pause();
+    this.#arrived.resolve();
+  }
+
+  complete(): void {
+    if (this.#end === "open") this.#end = "complete";
+    this.#wheel.forget(this);
+    this.#arrived.resolve();
+  }
+
+  drained(): void {
+    this.#drained.resolve();
+  }
+
+  closed(answered: boolean): void {
+    if (this.#end === "open") this.#end = "cut";
+    this.#wheel.forget(this);
+    this.#arrived.resolve();
+    this.#drained.resolve();
+    if (!answered) this.#abort.abort(gatewayError("CALLER_GONE", "the caller went away"));
+  }
+
+  /** The wheel's: something may have arrived since it was wound up. */
+  expire(now: number): void {
+    const due = this.#lastArrival + (this.#pieces > 0 ? this.#limits.idleMs : this.#limits.arrivalMs);
+    if (due > now) {
+      this.#wheel.set(this, due);
+      return;
+    }
+    this.#end = "late";
+    this.#arrived.resolve();
+  }
+
+  /** The answer is complete: what still arrives is only read away. */
+  finish(): void {
+    this.#answered = true;
+    this.#wheel.forget(this);
+  }
+
+  /** Resolves when the carrier takes more of the answer, or nobody wants it any more. */
+  writable(): Promise<void> {
+    if (this.#abort.signal.aborted) return Promise.resolve();
+    this.#drained = Promise.withResolvers();
+    return this.#drained.promise;
+  }
+
+  /** What has arrived since the last time as one piece: connect-es adds all its pieces up on each new one. */
+  async *body(): AsyncGenerator<Uint8Array> {
+    for (;;) {
+      if (this.#chunks.length > 0) {
+        const piece = this.#chunks.length === 1 ? this.#chunks[0] : Buffer.concat(this.#chunks);
+        this.#chunks = [];
+        this.#bytes = 0;
+        this.#call.resume();
+        if (piece) yield piece;
+      } else if (this.#end === "complete") return;
+      else if (this.#end === "cut") throw gatewayError("CALLER_GONE", "the caller went away");
+      else if (this.#end === "late") throw this.#tooLate();
+      else {
+        this.#arrived = Promise.withResolvers();
+        await this.#arrived.promise;
+      }
+    }
+  }
+
+  #tooLate() {
+    const { arrivalMs, idleMs } = this.#limits;
+    return gatewayError(
+      "DEADLINE_PASSED",
+      this.#pieces > 0
+        ? `nothing has arrived on this stream for ${idleMs} ms; open a new one when there is more to ask`
+        : `the request did not arrive within ${arrivalMs} ms`,
+    );
+  }
+}
