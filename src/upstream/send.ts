@@ -2,6 +2,7 @@ import type { ConnectError } from "@connectrpc/connect";
 import type { Dispatcher } from "undici";
 import type { CallContext } from "../lib/call-context.ts";
 import type { Clock, Timer } from "../lib/clock.ts";
+import { type Link, LinkedList } from "../lib/linked-list.ts";
 import type { RestRequest, RestResponse } from "../lib/rest.ts";
 import { createDispatcherFactory, type DispatcherOptions } from "./dispatcher.ts";
 import { Exchange, type ExchangeListener, type ResponseLimits } from "./exchange.ts";
@@ -54,8 +55,8 @@ export class Sender {
   private readonly createDispatcher: () => Dispatcher;
   private readonly dispatchers = new Set<Dispatcher>();
   private readonly idle: Dispatcher[] = [];
-  private readonly waiting = new Set<Delivery>();
-  private readonly inFlight = new Set<Delivery>();
+  private readonly waiting = new LinkedList<Delivery>();
+  private readonly inFlight = new LinkedList<Delivery>();
   private slots = 0;
   private sweepTimer: Timer | undefined;
   private closed: Promise<void> | undefined;
@@ -94,11 +95,11 @@ export class Sender {
       const settle = { resolve, reject, onLateEnd: options?.onLateEnd };
       const delivery = new Delivery(this, request, headers, settle, this.limits, expires);
       delivery.watch(call);
-      this.inFlight.add(delivery);
+      delivery.inFlight = this.inFlight.add(delivery);
       this.sweepTimer ??= this.clock.setTimer(SWEEP_MS, this.sweep);
       const dispatcher = this.idle.pop() ?? this.grow();
       if (dispatcher) this.dispatch(dispatcher, delivery);
-      else this.waiting.add(delivery);
+      else delivery.waiting = this.waiting.add(delivery);
     });
   }
 
@@ -115,19 +116,18 @@ export class Sender {
 
   /** A delivery has its answer, or never will. */
   ended(delivery: Delivery): void {
-    this.inFlight.delete(delivery);
-    this.waiting.delete(delivery);
+    if (delivery.inFlight) this.inFlight.remove(delivery.inFlight);
+    if (delivery.waiting) this.waiting.remove(delivery.waiting);
     if (this.inFlight.size === 0) this.drained?.();
   }
 
   /** A connection is free: the request that has waited longest takes it. */
   release(dispatcher: Dispatcher): void {
-    for (const next of this.waiting) {
-      this.waiting.delete(next);
-      this.dispatch(dispatcher, next);
-      return;
-    }
-    this.idle.push(dispatcher);
+    const next = this.waiting.first;
+    if (next) {
+      this.waiting.remove(next);
+      this.dispatch(dispatcher, next.value);
+    } else this.idle.push(dispatcher);
   }
 
   private async drain(): Promise<void> {
@@ -167,9 +167,10 @@ export class Sender {
     this.sweepTimer = undefined;
     const now = this.clock.monotonic();
     // In the order of sending, which is that of expiry.
-    for (const delivery of this.inFlight) {
-      if (delivery.exchange.expires > now) break;
-      delivery.exchange.expire();
+    for (let link = this.inFlight.first; link && link.value.exchange.expires <= now; ) {
+      const { value, after } = link;
+      value.exchange.expire();
+      link = after;
     }
     if (this.inFlight.size > 0) this.sweepTimer = this.clock.setTimer(SWEEP_MS, this.sweep);
   };
@@ -188,6 +189,9 @@ class Delivery implements ExchangeListener {
   readonly headers: readonly string[];
   readonly exchange: Exchange;
   dispatcher: Dispatcher | undefined;
+  /** Its places in the lists of the sender. */
+  inFlight: Link<Delivery> | undefined;
+  waiting: Link<Delivery> | undefined;
   private readonly sender: Sender;
   private readonly settle: Settle;
   private forget: (() => void) | undefined;

@@ -52,9 +52,18 @@ export interface Canceller {
   resolved(result: CancelResult, attempt: CancelAttempt): void;
 }
 
+/**
+ * What the map of attempts holds: emptied when an attempt is over, because V8 keeps alive for long what a map has held
+ * (see linked-list.ts), and an attempt is large.
+ */
+interface Place {
+  attempt: CancelAttempt | undefined;
+}
+
 /** The cancels under way, by share key: those of one operation by one identity are one. */
 export class CancelAttempts {
-  private readonly attempts = new Map<string, CancelAttempt>();
+  /** In places of their own, see {@link Place}. */
+  private readonly attempts = new Map<string, Place>();
   private readonly tools: AttemptTools;
 
   constructor(tools: CancelTools) {
@@ -65,7 +74,10 @@ export class CancelAttempts {
       postTimers: { setTimer: (fn) => postTimers.set(fn) },
       joinTimers,
       over: (key, attempt) => {
-        if (this.attempts.get(key) === attempt) this.attempts.delete(key);
+        const place = this.attempts.get(key);
+        if (place?.attempt !== attempt) return;
+        place.attempt = undefined;
+        this.attempts.delete(key);
       },
     };
   }
@@ -76,13 +88,13 @@ export class CancelAttempts {
 
   /** Cancels, or joins the cancel that is under way. */
   join(target: ReadTarget, canceller: Canceller): CancelAttempt {
-    const known = this.attempts.get(target.key);
+    const known = this.attempts.get(target.key)?.attempt;
     if (known) {
       known.join(canceller);
       return known;
     }
     const attempt = new CancelAttempt(target, this.tools);
-    this.attempts.set(target.key, attempt);
+    this.attempts.set(target.key, { attempt });
     attempt.join(canceller);
     return attempt;
   }
