@@ -4,6 +4,7 @@ import type { ConnectError } from "@connectrpc/connect";
 import { finishError } from "../errors/fit.ts";
 import { gatewayError } from "../errors/reasons.ts";
 import { type Clock, systemClock } from "../lib/clock.ts";
+import { RequestIds } from "../lib/request-ids.ts";
 import { TimerWheel } from "../lib/timer-wheel.ts";
 import type { App, Receiver, ResponseHeaders, TransportCall } from "../listen/transport.ts";
 import { isAuthority } from "./authority.ts";
@@ -158,6 +159,7 @@ function createPath(options: RouterOptions): Path {
   return {
     clock,
     wheel: new TimerWheel(clock),
+    requestIds: new RequestIds(crypto.randomUUID()),
     codecs: { proto: protoCodec, json: createJsonCodec(options.registry) },
     registry: options.registry,
     stages: options.stages ?? {},

@@ -3,6 +3,7 @@ import { ConnectError } from "@connectrpc/connect";
 import { finishError } from "../errors/fit.ts";
 import { gatewayError } from "../errors/reasons.ts";
 import type { Clock } from "../lib/clock.ts";
+import type { RequestIds } from "../lib/request-ids.ts";
 import type { Expiring, TimerWheel } from "../lib/timer-wheel.ts";
 import type { Receiver, TransportCall } from "../listen/transport.ts";
 import type { ProtocolName } from "./call.ts";
@@ -19,6 +20,7 @@ import type { FinishedCall, Stages } from "./stages.ts";
 export interface Path {
   readonly clock: Clock;
   readonly wheel: TimerWheel;
+  readonly requestIds: RequestIds;
   readonly codecs: Readonly<Record<Codec["name"], Codec>>;
   /** Knows the types that may stand in an Any. */
   readonly registry: Registry;
@@ -154,7 +156,7 @@ export abstract class RpcCall implements FinishedCall, Answering, Receiver, Expi
   get requestId(): string {
     if (this.#requestId === undefined) {
       const given = this.header("x-request-id");
-      this.#requestId = given !== undefined && REQUEST_ID.test(given) ? given : crypto.randomUUID();
+      this.#requestId = given !== undefined && REQUEST_ID.test(given) ? given : this.path.requestIds.next();
     }
     return this.#requestId;
   }
