@@ -1,6 +1,4 @@
 import { unlink } from "node:fs/promises";
-import { createServer as createHttp1Server, type Server as Http1Server } from "node:http";
-import { createServer as createHttp2Server, type Http2Server } from "node:http2";
 import {
   connect as connectSocket,
   createServer,
@@ -8,16 +6,22 @@ import {
   type Server,
   type Socket,
 } from "node:net";
-import { createServer as createTlsServer, type TlsOptions, type Server as TlsServer } from "node:tls";
+import { createServer as createTlsServer, type TlsOptions } from "node:tls";
 import { type Clock, systemClock } from "../lib/clock.ts";
 import { describeListenError, parseListenAddress } from "./address.ts";
+import type { Carrier, CarrierFactory } from "./carrier.ts";
 import { Departure } from "./departure.ts";
 import { DEFAULT_LISTENER_LIMITS, type ListenerLimits } from "./limits.ts";
-import { acceptHttp1Request, answerBrokenRequest } from "./node-http1.ts";
-import { acceptHttp2Stream } from "./node-http2.ts";
-import { SessionWatch } from "./session-watch.ts";
+import { nodeHttp1 } from "./node/http1.ts";
+import { nodeHttp2 } from "./node/http2.ts";
 import { sniffProtocol } from "./sniff.ts";
 import type { App } from "./transport.ts";
+
+/** The implementations of HTTP/1.1, by the name that {@link ListenerOptions.http1} calls them. */
+export const HTTP1_CARRIERS = { node: nodeHttp1 } as const satisfies Record<string, CarrierFactory>;
+
+/** The implementations of HTTP/2, by the name that {@link ListenerOptions.http2} calls them. */
+export const HTTP2_CARRIERS = { node: nodeHttp2 } as const satisfies Record<string, CarrierFactory>;
 
 /** Where and how a listener listens. */
 export interface ListenerOptions {
@@ -30,6 +34,9 @@ export interface ListenerOptions {
         readonly required?: boolean;
       })
     | undefined;
+  /** Which implementation of HTTP/1.1 and of HTTP/2 carries the calls. */
+  readonly http1?: keyof typeof HTTP1_CARRIERS;
+  readonly http2?: keyof typeof HTTP2_CARRIERS;
   readonly limits?: Partial<ListenerLimits>;
   readonly clock?: Clock;
   /** 0 to 1, for jitter. Default: `Math.random`. */
@@ -63,9 +70,9 @@ export async function startListener(options: ListenerOptions, app: App): Promise
   // Those that have said nothing yet.
   const silent = new Set<Socket>();
   const departure = new Departure(clock, limits, options.random ?? Math.random);
-  const watch = new SessionWatch(clock, limits, departure);
-  const http2 = createHttp2(app, limits, watch);
-  const http1 = createHttp1(app, limits, clock, departure);
+  const context = { limits, clock, departure };
+  const http1 = HTTP1_CARRIERS[options.http1 ?? "node"](app, context);
+  const http2 = HTTP2_CARRIERS[options.http2 ?? "node"](app, context);
   const tls = options.tls && createTls(options.tls, limits, http1, http2);
   const server = createServer({ noDelay: true }, (socket) => {
     sockets.add(socket);
@@ -79,7 +86,7 @@ export async function startListener(options: ListenerOptions, app: App): Promise
       silent.delete(socket);
       const target =
         protocol === "tls" ? tls : options.tls?.required ? undefined : protocol === "h2" ? http2 : http1;
-      if (target) target.emit("connection", socket);
+      if (target) target.accept(socket);
       else socket.destroy();
     });
   });
@@ -95,10 +102,12 @@ export async function startListener(options: ListenerOptions, app: App): Promise
       await new Promise((resolve) => setImmediate(resolve));
       const gone = new Promise<void>((resolve) => server.close(() => resolve()));
       departure.everyone = true;
-      watch.retire();
+      http1.retire();
+      http2.retire();
       const closeIdle = (): void => {
         for (const socket of silent) socket.destroy();
-        http1.closeIdleConnections();
+        http1.closeIdle();
+        http2.closeIdle();
         if (sockets.size > 0) clock.setTimer(limits.drainIdleMs, closeIdle);
       };
       clock.setTimer(limits.drainIdleMs, closeIdle);
@@ -106,52 +115,12 @@ export async function startListener(options: ListenerOptions, app: App): Promise
     },
     async close() {
       const closed = new Promise<void>((resolve) => server.close(() => resolve()));
-      for (const session of watch.sessions) session.destroy();
-      for (const socket of sockets) socket.destroy();
       http1.close();
+      http2.close();
+      for (const socket of sockets) socket.destroy();
       await closed;
     },
   };
-}
-
-function createHttp2(app: App, limits: ListenerLimits, watch: SessionWatch): Http2Server {
-  const server = createHttp2Server({
-    maxSessionMemory: limits.sessionMemoryMiB,
-    maxHeaderListPairs: limits.headerFields,
-    streamResetBurst: limits.resetBurst,
-    streamResetRate: limits.resetsPerSecond,
-    settings: {
-      maxConcurrentStreams: limits.streamsPerSession,
-      maxHeaderListSize: limits.headerListBytes,
-      enablePush: false,
-    },
-  });
-  server.on("session", (session) => {
-    session.on("error", doNothing);
-    watch.add(session);
-  });
-  server.on("stream", acceptHttp2Stream(app));
-  server.on("sessionError", doNothing);
-  return server;
-}
-
-function createHttp1(app: App, limits: ListenerLimits, clock: Clock, departure: Departure): Http1Server {
-  const server = createHttp1Server(
-    {
-      maxHeaderSize: limits.headerListBytes,
-      headersTimeout: limits.headersMs,
-      // The RPC path answers a late body itself and sooner; this ends what never reached it.
-      requestTimeout: 2 * limits.headersMs,
-      connectionsCheckingInterval: 1_000,
-      keepAliveTimeout: limits.keepAliveMs,
-    },
-    acceptHttp1Request(app, clock, departure),
-  );
-  server.maxHeadersCount = limits.headerFields;
-  server.on("clientError", answerBrokenRequest);
-  // Connections come by hand, so this server never listens; but that is when Node starts to look after its timeouts.
-  server.emit("listening");
-  return server;
 }
 
 /**
@@ -161,9 +130,9 @@ function createHttp1(app: App, limits: ListenerLimits, clock: Clock, departure: 
 function createTls(
   options: NonNullable<ListenerOptions["tls"]>,
   limits: ListenerLimits,
-  http1: Http1Server,
-  http2: Http2Server,
-): TlsServer {
+  http1: Carrier,
+  http2: Carrier,
+): Pick<Carrier, "accept"> {
   const server = createTlsServer({
     handshakeTimeout: limits.silentMs,
     minVersion: "TLSv1.2",
@@ -172,10 +141,10 @@ function createTls(
   });
   server.on("secureConnection", (socket) => {
     socket.on("error", doNothing);
-    (socket.alpnProtocol === "h2" ? http2 : http1).emit("connection", socket);
+    (socket.alpnProtocol === "h2" ? http2 : http1).accept(socket);
   });
   server.on("tlsClientError", (_error, socket) => socket.destroy());
-  return server;
+  return { accept: (socket) => void server.emit("connection", socket) };
 }
 
 async function listen(server: Server, where: string): Promise<string> {

@@ -2,7 +2,7 @@
  * What carries a call between the socket and the protocols: one HTTP exchange, whatever brought it here.
  *
  * The protocols know this interface only, so that another implementation of HTTP can be put under them without
- * touching a protocol file. `node-http2.ts`, `node-http1.ts` and `in-memory.ts` implement it, mirrors of each other.
+ * touching a protocol file: `node/http2-call.ts`, `node/http1-call.ts` and `in-memory.ts` implement it, mirrors of each other.
  */
 export interface TransportCall {
   readonly httpVersion: "1.1" | "2";

@@ -1,5 +1,5 @@
 import type { ServerHttp2Session } from "node:http2";
-import type { Clock } from "../lib/clock.ts";
+import type { Clock } from "../../lib/clock.ts";
 
 const NO_ERROR = 0;
 

@@ -1,5 +1,6 @@
 import type { IncomingHttpHeaders, ServerHttp2Session, ServerHttp2Stream } from "node:http2";
 import type { Socket } from "node:net";
+import { peerOf } from "../peer-address.ts";
 import type {
   App,
   Receiver,
@@ -7,7 +8,7 @@ import type {
   ResetCode,
   ResponseHeaders,
   TransportCall,
-} from "./transport.ts";
+} from "../transport.ts";
 
 /** RFC 9113 §7. */
 const RESET_CODES: Readonly<Record<ResetCode, number>> = {
@@ -190,14 +191,6 @@ function onFinish(this: ServerHttp2Stream): void {
 
 function stopRequest(stream: ServerHttp2Stream): void {
   if ((stream as CarriedStream)[CALL]?.requestComplete === false) stream.close(RESET_CODES.NO_ERROR);
-}
-
-/** `host:port` of a socket's peer, `unix` for a local socket. */
-export function peerOf(socket: Socket): string {
-  if (socket.remoteAddress === undefined) return "unix";
-  return socket.remoteFamily === "IPv6"
-    ? `[${socket.remoteAddress}]:${socket.remotePort}`
-    : `${socket.remoteAddress}:${socket.remotePort}`;
 }
 
 /** Node answers 200 when it is told nothing, and copies what it is given. */

@@ -1,10 +1,10 @@
 import type { IncomingMessage, OutgoingHttpHeaders, ServerResponse } from "node:http";
 import type { Socket } from "node:net";
 import type { Duplex } from "node:stream";
-import type { Clock } from "../lib/clock.ts";
-import type { Departure } from "./departure.ts";
-import { peerOf } from "./node-http2.ts";
-import type { App, Receiver, RequestHeaders, ResponseHeaders, TransportCall } from "./transport.ts";
+import type { Clock } from "../../lib/clock.ts";
+import type { Departure } from "../departure.ts";
+import { peerOf } from "../peer-address.ts";
+import type { App, Receiver, RequestHeaders, ResponseHeaders, TransportCall } from "../transport.ts";
 
 /**
  * How long, and how many bytes, the rest of a request is still read after its answer. Closing at once would make the

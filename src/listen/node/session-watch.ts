@@ -1,7 +1,7 @@
 import type { ServerHttp2Session } from "node:http2";
-import type { Clock, Timer } from "../lib/clock.ts";
-import type { Departure } from "./departure.ts";
-import type { ListenerLimits } from "./limits.ts";
+import type { Clock, Timer } from "../../lib/clock.ts";
+import type { Departure } from "../departure.ts";
+import type { ListenerLimits } from "../limits.ts";
 import { retireSession } from "./retire-session.ts";
 
 /** What is known of one session. */
