@@ -107,7 +107,7 @@ export class CollectionPoll implements ListListener {
   becomeYoung(name: string): void {
     const entry = this.view.entries.get(name);
     if (!entry || this.over) return;
-    entry.cancelled = this.tools.clock.now();
+    entry.cancelled = this.tools.clock.monotonic();
     this.beginAt(Math.max(this.begun + MIN_INTERVAL_MS, this.tools.clock.monotonic()));
   }
 
@@ -120,7 +120,7 @@ export class CollectionPoll implements ListListener {
   page(seen: readonly Observation[]): void {
     for (const one of seen) {
       const standing = this.view.standing(one);
-      if (standing === "there") this.view.observe(one, this.pass, this.tools.clock.now());
+      if (standing === "there") this.view.observe(one, this.pass, this.tools.clock.monotonic());
       else if (standing === "doubtful") this.checkReturned(one.operation.toMessage().name);
     }
     const { size } = this.view.entries;
@@ -169,7 +169,7 @@ export class CollectionPoll implements ListListener {
   private checkReturned(name: string): void {
     this.read(name, {
       found: (seen) => {
-        this.view.observe(seen, this.pass, this.tools.clock.now());
+        this.view.observe(seen, this.pass, this.tools.clock.monotonic());
         this.tools.delivery.notify(this.followers);
       },
       gone: () => {},
@@ -182,7 +182,7 @@ export class CollectionPoll implements ListListener {
     const { filter } = this.target;
     const differs = filter !== "" && entry.listed !== undefined && showsWhy(filter, entry.listed, seen);
     const confirmed = differs && entry.differsSince !== undefined && entry.differsSince < this.begun;
-    this.view.observe(seen, undefined, this.tools.clock.now());
+    this.view.observe(seen, undefined, this.tools.clock.monotonic());
     if (entry.listedIn < this.pass) {
       entry.differsSince = differs ? (entry.differsSince ?? seen.sentAt) : undefined;
       if (confirmed) this.remove(entry, "filtered-out", seen.readTime);
@@ -218,7 +218,8 @@ export class CollectionPoll implements ListListener {
   }
 
   private youngest(interval: (age: number) => number): number {
-    const now = this.tools.clock.now();
+    const { clock, upstreamClock } = this.tools;
+    const now = { upstream: upstreamClock.now(), monotonic: clock.monotonic() };
     let age = Number.POSITIVE_INFINITY;
     for (const { view, firstRead, cancelled } of this.view.entries.values()) {
       const { latest } = view;

@@ -32,6 +32,7 @@ import { ReadCollapse, type ReadTarget } from "./read-collapse.ts";
 import { meaningOf, retryAfter } from "./read-failure.ts";
 import { ReadScope, ReadScopes } from "./read-scope.ts";
 import { steadyClock } from "./steady-clock.ts";
+import { UpstreamClock } from "./upstream-clock.ts";
 import { WatchMessages } from "./watch-message.ts";
 
 /** What the engine is made of. */
@@ -86,12 +87,13 @@ export class WaitingEngine {
     this.scopes = new ReadScopes(() => new ReadScope(clock, new ReadBudget(config.readsPerSecond)));
     this.attendances = new Attendances({ clock, authorizer, ...config });
     const steady = steadyClock(clock);
-    this.reads = new ReadCollapse(api, steady, credentials, {
+    const upstreamClock = new UpstreamClock(clock);
+    this.reads = new ReadCollapse(api, steady, upstreamClock, credentials, {
       found: (key, seen) => this.found(key, seen),
       failed: (key, error) => this.tracker.failed(key, error),
     });
     const meaning = (error: ConnectError) => meaningOf(error, credentials);
-    const listTools = { api, clock, steady, meaningOf: meaning };
+    const listTools = { api, clock, steady, upstreamClock, meaningOf: meaning };
     const tools = { ...listTools, random, reads: this.reads, delivery: new Delivery(clock) };
     const room = () => this.operations < config.maxOperations;
     this.tracker = new OperationTracker(tools, listTools, this.scopes, {

@@ -17,6 +17,7 @@ import { Observation } from "./observation.ts";
 import { READ_TIMEOUT_MS } from "./read-collapse.ts";
 import { type FailureMeaning, ownReason, retryAfter } from "./read-failure.ts";
 import type { Poll, ReadScope, ReadTicket } from "./read-scope.ts";
+import type { UpstreamClock } from "./upstream-clock.ts";
 
 /** Operations asked for in a page. The upstream may send fewer. */
 const PAGE_SIZE = 500;
@@ -41,6 +42,7 @@ export interface ListTools {
   readonly clock: Clock;
   /** For what callers are told of times, see steady-clock.ts. */
   readonly steady: Clock;
+  readonly upstreamClock: UpstreamClock;
   readonly meaningOf: (error: ConnectError) => FailureMeaning;
 }
 
@@ -121,6 +123,7 @@ export class Listing implements Poll {
       call.settled();
       const mine = this.call === call;
       if (mine) this.call = undefined;
+      this.tools.upstreamClock.answered(call.answer);
       this.account(ticket, result);
       if (!mine) return;
       if (result instanceof ConnectError) this.broken(result);

@@ -10,7 +10,7 @@ import { heartbeatMessage, type WatchMessages } from "./watch-message.ts";
 export interface OperationStreamTools extends StreamLife {
   readonly tracker: OperationTracker;
   readonly messages: WatchMessages;
-  /** The operation if it is known to be done, see finished-cache.ts. */
+  /** The operation if it is known to be done, see read-cache.ts. */
   readonly finished: (target: FollowTarget) => Observation | undefined;
 }
 

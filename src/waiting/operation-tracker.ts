@@ -83,7 +83,7 @@ export class OperationTracker {
 
   /** A cancel has passed through: whoever waits for the operation, now or soon, is told of its end sooner. */
   cancelRequested(key: string): void {
-    this.recentCancels.add(key, this.tools.clock.now());
+    this.recentCancels.add(key, this.tools.clock.monotonic());
     this.polls.get(key)?.becomeYoung();
   }
 

@@ -9,6 +9,7 @@ import { EngineCall } from "./engine-call.ts";
 import { Observation } from "./observation.ts";
 import { meaningOf, retryAfter } from "./read-failure.ts";
 import type { ReadScope, ReadTicket } from "./read-scope.ts";
+import type { UpstreamClock } from "./upstream-clock.ts";
 
 /** One who wants to know what a read finds. */
 export interface Reader {
@@ -66,15 +67,18 @@ export class ReadCollapse {
   private readonly clock: Clock;
   private readonly credentials: Config["upstream"]["credentials"];
   private readonly observer: ReadObserver;
+  private readonly upstreamClock: UpstreamClock;
 
   constructor(
     api: OperationsApi,
     clock: Clock,
+    upstreamClock: UpstreamClock,
     credentials: Config["upstream"]["credentials"],
     observer: ReadObserver,
   ) {
     this.api = api;
     this.clock = clock;
+    this.upstreamClock = upstreamClock;
     this.credentials = credentials;
     this.observer = observer;
   }
@@ -180,6 +184,7 @@ export class ReadCollapse {
     if (!lane.inFlight && lane.waiting && !lane.waiting.takeBack) this.queue(lane, lane.waiting);
     this.forget(lane);
     const answer = shared.call?.answer;
+    this.upstreamClock.answered(answer);
     if (result instanceof ConnectError) {
       this.observer.failed(key, result);
       for (const reader of shared.readers) reader.failed(result, answer);

@@ -19,10 +19,10 @@ const MAX_REMEMBERED = 20_000;
 export class RecentCancels {
   private young = new Map<string, number>();
   private old = new Map<string, number>();
-  /** When the young generation began, on the wall clock. */
+  /** When the young generation began, on the monotonic clock. */
   private since = 0;
 
-  /** A cancel of this operation passed through at `now`, milliseconds on the wall clock. */
+  /** A cancel of this operation passed through at `now`, milliseconds on the monotonic clock. */
   add(key: string, now: number): void {
     if (this.young.size >= MAX_REMEMBERED / 2 || now - this.since > REMEMBERED_MS) {
       this.old = this.young;

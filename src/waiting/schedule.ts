@@ -38,18 +38,26 @@ export function backoff(failures: number, chance: number): number {
   return Math.max(wait * (1 - JITTER * chance), MIN_INTERVAL_MS);
 }
 
-/** What the age of an operation is told from; moments on the wall clock, milliseconds since the Unix epoch. */
+/** What the age of an operation is told from. */
 export interface AgeFacts {
-  /** When the upstream says it was created. */
+  /** When the upstream says it was created, milliseconds since the Unix epoch. */
   readonly createTime: number | undefined;
-  /** When this gateway first read it, for operations that do not say. */
+  /** When this gateway first read it, on the monotonic clock, for operations that do not say. */
   readonly firstRead: number | undefined;
-  /** When a cancel last passed through the gateway: it makes the operation young, since its end is near. */
+  /** When a cancel last passed through the gateway, on the monotonic clock: the end of the operation is near then. */
   readonly cancelled: number | undefined;
 }
 
-/** The age that the schedule goes by. Never below 0, whatever the two clocks say. */
-export function ageOf({ createTime, firstRead, cancelled }: AgeFacts, now: number): number {
-  const born = createTime ?? firstRead ?? now;
-  return Math.max(now - Math.max(born, cancelled ?? born), 0);
+/** The present, milliseconds: what each moment of {@link AgeFacts} is compared with. */
+export interface AgeNow {
+  /** See upstream-clock.ts. */
+  readonly upstream: number;
+  readonly monotonic: number;
+}
+
+/** The age that the schedule goes by, milliseconds; a cancel makes young. Never below 0, whatever the clocks say. */
+export function ageOf({ createTime, firstRead, cancelled }: AgeFacts, now: AgeNow): number {
+  const age =
+    createTime === undefined ? now.monotonic - (firstRead ?? now.monotonic) : now.upstream - createTime;
+  return Math.max(Math.min(age, now.monotonic - (cancelled ?? Number.NEGATIVE_INFINITY)), 0);
 }

@@ -10,12 +10,14 @@ import { READ_TIMEOUT_MS, type ReadCollapse, type Reader, type ReadTarget } from
 import { type FailureMeaning, retryAfter } from "./read-failure.ts";
 import type { Poll, ReadTicket } from "./read-scope.ts";
 import { ageOf, backoff, longestInterval, nextInterval } from "./schedule.ts";
+import type { UpstreamClock } from "./upstream-clock.ts";
 
 /** What a shared poll works with. */
 export interface PollTools {
   readonly clock: Clock;
   /** For what callers are told of times, see steady-clock.ts. */
   readonly steady: Clock;
+  readonly upstreamClock: UpstreamClock;
   readonly random: () => number;
   readonly reads: ReadCollapse;
   readonly delivery: Delivery;
@@ -49,7 +51,7 @@ export class SharedPoll implements Poll, Reader {
   private leaveRead: (() => void) | undefined;
   private failures = 0;
   private firstRead: number | undefined;
-  /** When a cancel last passed through the gateway, milliseconds on the wall clock. */
+  /** When a cancel last passed through the gateway, on the monotonic clock. */
   cancelled: number | undefined;
   private over = false;
   /** It is queued by itself although its collection is swept. */
@@ -96,7 +98,7 @@ export class SharedPoll implements Poll, Reader {
 
   /** A cancel has passed through: the end is near, so the operation counts as young. */
   becomeYoung(): void {
-    this.cancelled = this.tools.clock.now();
+    this.cancelled = this.tools.clock.monotonic();
     if (this.sweep?.active) this.sweep.memberIsYoung(this);
     else if (!this.over && !this.leaveRead) this.schedule(this.latest?.sentAt ?? 0);
   }
@@ -138,7 +140,7 @@ export class SharedPoll implements Poll, Reader {
     if (!listed) this.leaveRead = undefined;
     this.failures = 0;
     this.lastFailure = undefined;
-    this.firstRead ??= this.tools.clock.now();
+    this.firstRead ??= this.tools.clock.monotonic();
     const news = this.view.merge(seen, (earlier, later) =>
       rateBetween(
         { at: earlier.sentAt, counters: earlier.facts.counters },
@@ -184,11 +186,9 @@ export class SharedPoll implements Poll, Reader {
   }
 
   private get age(): number {
-    const createTime = this.latest?.facts.createTime;
-    return ageOf(
-      { createTime, firstRead: this.firstRead, cancelled: this.cancelled },
-      this.tools.clock.now(),
-    );
+    const { firstRead, cancelled, latest, tools } = this;
+    const now = { upstream: tools.upstreamClock.now(), monotonic: tools.clock.monotonic() };
+    return ageOf({ createTime: latest?.facts.createTime, firstRead, cancelled }, now);
   }
 
   private hurry(): void {

@@ -2,8 +2,8 @@ import type { Clock } from "../lib/clock.ts";
 
 /**
  * A clock whose wall never goes back and never stands still: when the machine's is set back, it goes on at the pace
- * of time. For `read_time`, which must not go back within a stream; not for ages, which are told against the
- * upstream's clock and follow the machine's.
+ * of time. For `read_time`, which must not go back within a stream; ages are told by the upstream's clock, see
+ * upstream-clock.ts.
  */
 export function steadyClock(clock: Clock): Clock {
   let wall = clock.now();

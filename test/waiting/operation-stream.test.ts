@@ -228,3 +228,37 @@ test("a drain ends streams with UNAVAILABLE and RetryInfo, answers waits with wh
   expect((await waiting).toMessage().done).toBe(false);
   expect(() => watch()).toThrow(ConnectError);
 });
+
+test.each([10, -10])(
+  "polls go by the age that the operation has by the upstream's clock, the gateway's being %d minutes ahead",
+  async (minutes) => {
+    const paces = await Promise.all(
+      [minutes, 0].map(async (ahead) => {
+        const { clock, upstream, watch } = bench({ behaviour: { clockAhead: -ahead * 60_000 } });
+        upstream.start(NAME, HOUR, "response", 6_000);
+        watch();
+        await clock.advance(90_000);
+        return upstream.requests("get").map(({ at }) => at);
+      }),
+    );
+    const [skewed = [], right = []] = paces;
+    expect(Math.abs(skewed.length - right.length)).toBeLessThanOrEqual(1);
+    for (const [n, at] of skewed.slice(1).entries()) {
+      const interval = at - skewed[n]!;
+      const age = skewed[n]! + 6_000;
+      // Within a second of the truth, a third of which shows.
+      expect(interval).toBeLessThanOrEqual(Math.min(Math.max((age + 1_000) / 3, 1_000), 20_000) + 100);
+      expect(interval).toBeGreaterThanOrEqual(
+        Math.min(Math.max((age - 1_000) / 3, 1_000), 20_000) * 0.9 - 100,
+      );
+    }
+  },
+);
+
+test("an operation of a watched dataset is polled by the upstream's clock too", async () => {
+  const made = new EngineBench({ behaviour: { clockAhead: -600_000 } });
+  made.upstream.start(NAME, HOUR);
+  new StreamReader(made.engine.watchOperations(NAME.slice(0, NAME.indexOf("/operations")), "", made.call()));
+  await made.clock.advance(3_000);
+  expect(made.upstream.requests("list").length).toBeGreaterThanOrEqual(3);
+});

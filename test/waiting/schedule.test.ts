@@ -41,17 +41,19 @@ test("a poller of an operation of one minute reads at most eighteen times", () =
 });
 
 test("age counts from the creation, else from the first read, and a cancel makes young", () => {
-  const facts = { createTime: 1_000, firstRead: 5_000, cancelled: undefined };
-  expect(ageOf(facts, 9_000)).toBe(8_000);
-  expect(ageOf({ ...facts, createTime: undefined }, 9_000)).toBe(4_000);
-  expect(ageOf({ createTime: undefined, firstRead: undefined, cancelled: undefined }, 9_000)).toBe(0);
-  expect(ageOf({ ...facts, cancelled: 8_500 }, 9_000)).toBe(500);
-  expect(ageOf({ ...facts, cancelled: 500 }, 9_000), "a cancel before the creation").toBe(8_000);
+  const facts = { createTime: 1_000_001_000, firstRead: 5_000, cancelled: undefined };
+  const now = { upstream: 1_000_009_000, monotonic: 9_000 };
+  expect(ageOf(facts, now)).toBe(8_000);
+  expect(ageOf({ ...facts, createTime: undefined }, now)).toBe(4_000);
+  expect(ageOf({ createTime: undefined, firstRead: undefined, cancelled: undefined }, now)).toBe(0);
+  expect(ageOf({ ...facts, cancelled: 8_500 }, now)).toBe(500);
+  expect(ageOf({ ...facts, cancelled: 500 }, now), "a cancel before the creation").toBe(8_000);
 });
 
 test("age is never below zero, whatever the two clocks say", () => {
-  expect(ageOf({ createTime: 99_000, firstRead: undefined, cancelled: undefined }, 9_000)).toBe(0);
-  expect(ageOf({ createTime: 1_000, firstRead: undefined, cancelled: 99_000 }, 9_000)).toBe(0);
+  const now = { upstream: 9_000, monotonic: 9_000 };
+  expect(ageOf({ createTime: 99_000, firstRead: undefined, cancelled: undefined }, now)).toBe(0);
+  expect(ageOf({ createTime: 1_000, firstRead: undefined, cancelled: 99_000 }, now)).toBe(0);
 });
 
 test("failed reads are repeated ever more slowly, up to twenty seconds", () => {
