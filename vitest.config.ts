@@ -9,6 +9,7 @@ export default defineConfig({
       "test/conformance/**",
       "test/bench/**",
     ],
+    globalSetup: "test/support/built.ts",
     testTimeout: 20_000,
     pool: "forks",
     // Many of the tests wait for sockets and processes; one worker per core would leave the cores idle meanwhile.

@@ -20,7 +20,7 @@ for (const stream of [process.stdout, process.stderr])
     if (error.code !== "EPIPE") throw error;
   });
 
-process.exit(await main());
+void main().then((code) => process.exit(code));
 
 async function main(): Promise<number> {
   try {

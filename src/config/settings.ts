@@ -7,6 +7,10 @@ import { parseHostPort } from "./host-port.ts";
  * `KEY: VALUE …`, and registers what the loader, the flags and the documentation need to know beside it.
  */
 
+// A configuration is checked once. zod would write and compile a function for each object first, which pays off from
+// about the hundredth check on, and takes longer than all of this one.
+z.config({ jitless: true });
+
 /** What is known of a setting besides its schema. */
 export interface Setting {
   /** What it is, what it does and why the default is what it is: the text of `docs/configuration.md`. */

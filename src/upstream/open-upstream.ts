@@ -185,7 +185,7 @@ function readTls(config: UpstreamConfig, problems: UpstreamProblem[]): TlsMateri
       path: config.clientKey === undefined ? "upstream.client_key" : "upstream.client_certificate",
       message: "is missing: a client certificate and its key are used together",
     });
-  checkPem("upstream.ca", { ca }, problems);
+  if (ca !== undefined) checkPem("upstream.ca", { ca }, problems);
   if (cert !== undefined && key !== undefined)
     checkPem("upstream.client_certificate", { cert, key }, problems);
   return { ca, cert, key };

@@ -98,8 +98,13 @@ describe("isBuilt()", () => {
     expect(isBuilt(root)).toBe(false);
     writeFileSync(join(root, "dist/stamp"), stampOf(root));
     expect(isBuilt(root)).toBe(true);
-    writeFileSync(join(root, "src/cli/a.ts"), "2");
+    writeFileSync(join(root, "src/cli/a.ts"), "22");
     expect(isBuilt(root)).toBe(false);
+    writeFileSync(join(root, "dist/stamp"), stampOf(root));
+    writeFileSync(join(root, "src/cli/b.ts"), "1");
+    expect(isBuilt(root)).toBe(false);
+    writeFileSync(join(root, "dist/stamp"), stampOf(root));
+    expect(isBuilt(root)).toBe(true);
     rmSync(join(root, "src"), { recursive: true });
     expect(isBuilt(root)).toBe(true);
   });

@@ -1,5 +1,5 @@
 import { execFile, spawn } from "node:child_process";
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { delimiter, join } from "node:path";
@@ -188,32 +188,6 @@ describe("serve that cannot start", () => {
       "missing.yaml: cannot read the configuration file: there is no such file",
     );
     expect(wrong.stderr).toContain(`  ${rules}:4: http.rules[0]`);
-  });
-});
-
-describe("the start", () => {
-  it("loads nothing that no call has asked for: a start to the first answer stays short", async () => {
-    const list = join(directory, "loaded.txt");
-    const spy = join(directory, "spy.mjs");
-    writeFileSync(
-      spy,
-      `import { appendFileSync } from "node:fs";
-       import { registerHooks } from "node:module";
-       registerHooks({ load(url, context, next) { appendFileSync(${JSON.stringify(list)}, url + "\\n"); return next(url, context); } });`,
-    );
-    const gateway = await startServe(
-      ["--upstream-endpoint", "http://127.0.0.1:9", "--upstream-credentials", "none"],
-      { nodeArgs: ["--import", spy] },
-    );
-    await call(gateway.address, "GetOperation", { name: `${DEMO}/operations/1` });
-    const packages = new Set(
-      readFileSync(list, "utf8").match(/(?<=node_modules\/)(?:@[^/]+\/)?[^/\n]+/g) ?? [],
-    );
-    expect(packages).toContain("undici");
-    for (const name of ["google-auth-library", "prom-client", "cli-table3", "cli-progress"])
-      expect(packages).not.toContain(name);
-    expect(packages).not.toContain("@connectrpc/connect-node");
-    await stop(gateway);
   });
 });
 
