@@ -48,7 +48,8 @@ export interface RunningGateway {
   readonly address: string;
   /**
    * Says that it is leaving, and after `drain.lame_duck` takes no new connections, ends streams, lets the calls under
-   * way finish and closes everything. Resolves `drain.timeout` later at the latest.
+   * way finish and closes everything. Calls that take longer than `drain.timeout` are answered with UNAVAILABLE, and
+   * what does not leave within {@link LAST_ANSWERS_MS} then is cut.
    */
   drain(): Promise<void>;
 }
@@ -62,8 +63,11 @@ const RESPONSE_METADATA = [
   UPSTREAM_STATUS_HEADER,
 ];
 
-/** After what time, on average, the callers of streams that a drain has ended should come back, in milliseconds. */
+/** After what time, on average, the callers of what a drain has ended should come back, in milliseconds. */
 const REATTACH_MS = 1_000;
+
+/** How long the answers to calls that a drain has ended may take to leave: a round trip around the planet, ms. */
+const LAST_ANSWERS_MS = 300;
 
 /**
  * Makes every part, once, from the bottom of the stages to the top, and opens the port last.
@@ -177,15 +181,18 @@ async function drain({ config, parts, health, listener, router, engine, upstream
   await sleep(clock, config.drain.lameDuck);
   const timeout = sleep(clock, config.drain.timeout);
   const connectionsGone = listener.drain();
-  router.endStreams(() =>
+  const draining = () =>
     gatewayError("GATEWAY_DRAINING", "the gateway is shutting down; call again", {
-      // Spread, so that the watchers of this replica do not reach the next one in the same instant.
+      // Spread, so that the callers of this replica do not reach the next one in the same instant.
       retryDelayMs: REATTACH_MS * (0.5 + random()),
-    }),
-  );
+    });
+  router.endStreams(draining);
   // Waits are answered with what is known: their callers ask again, elsewhere.
   engine.drain();
   await Promise.race([connectionsGone, timeout]);
+  router.endCalls(draining);
+  // A reset would tell nobody that the call may be sent again.
+  await Promise.race([connectionsGone, sleep(clock, LAST_ANSWERS_MS)]);
   await listener.close();
   await Promise.race([upstream.close(), timeout]);
 }

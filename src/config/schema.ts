@@ -215,7 +215,7 @@ export const configSchema = z.strictObject({
       default: "8s",
       min: "0s",
       max: "24h",
-      doc: "How long calls may take to finish after that; then they are cut. With `drain.lame_duck` it should be less than what follows on SIGKILL: 10 seconds on Cloud Run, 30 in Kubernetes.",
+      doc: "How long calls may take to finish after that; then they are answered with UNAVAILABLE. With `drain.lame_duck` it should be less than what follows on SIGKILL: 10 seconds on Cloud Run, 30 in Kubernetes.",
     }),
   }),
   cors: section({

@@ -43,6 +43,15 @@ export class TimerWheel {
     return this.#size;
   }
 
+  /** All entries that wait now, in no order. */
+  entries(): Expiring[] {
+    const entries: Expiring[] = [];
+    // Every link of a ring but the ring itself is an entry.
+    for (const ring of this.#rings)
+      for (let link = ring.next; link && link !== ring; link = link.next) entries.push(link as Expiring);
+    return entries;
+  }
+
   /** Makes `entry` due at `due`, wherever it stood before; `Infinity` forgets it. */
   set(entry: Expiring, due: number): void {
     if (entry.next) this.forget(entry);

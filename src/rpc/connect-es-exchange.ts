@@ -1,3 +1,4 @@
+import type { ConnectError } from "@connectrpc/connect";
 import { gatewayError } from "../errors/reasons.ts";
 import type { Expiring, TimerWheel } from "../lib/timer-wheel.ts";
 import type { Receiver, TransportCall } from "../listen/transport.ts";
@@ -38,7 +39,7 @@ export class ConnectEsExchange implements Receiver, Expiring {
   #pieces = 0;
   #arrivedBytes = 0;
   #lastArrival: number;
-  #end: "open" | "complete" | "cut" | "late" = "open";
+  #end: "open" | "complete" | "cut" | ConnectError = "open";
   #arrived = Promise.withResolvers<void>();
   #drained = Promise.withResolvers<void>();
 
@@ -94,7 +95,14 @@ export class ConnectEsExchange implements Receiver, Expiring {
       this.#wheel.set(this, due);
       return;
     }
-    this.#end = "late";
+    this.end(this.#tooLate());
+  }
+
+  /** Ends a request that is still open: whoever reads it gets `why` after what has arrived, and answers with it. */
+  end(why: ConnectError): void {
+    if (this.#end !== "open") return;
+    this.#end = why;
+    this.#wheel.forget(this);
     this.#arrived.resolve();
   }
 
@@ -122,7 +130,7 @@ export class ConnectEsExchange implements Receiver, Expiring {
         if (piece) yield piece;
       } else if (this.#end === "complete") return;
       else if (this.#end === "cut") throw gatewayError("CALLER_GONE", "the caller went away");
-      else if (this.#end === "late") throw this.#tooLate();
+      else if (this.#end !== "open") throw this.#end;
       else {
         this.#arrived = Promise.withResolvers();
         await this.#arrived.promise;
@@ -130,7 +138,7 @@ export class ConnectEsExchange implements Receiver, Expiring {
     }
   }
 
-  #tooLate() {
+  #tooLate(): ConnectError {
     const { arrivalMs, idleMs } = this.#limits;
     return gatewayError(
       "DEADLINE_PASSED",

@@ -11,6 +11,7 @@ import { isAuthority } from "./authority.ts";
 import { createJsonCodec, protoCodec } from "./codec.ts";
 import { COMPRESS_MIN_BYTES } from "./compression.ts";
 import { readGetRequest } from "./connect/request.ts";
+import { ConnectEsExchange } from "./connect-es-exchange.ts";
 import { type ConnectEsRoutes, connectEsRoutes } from "./connect-es-routes.ts";
 import { ACCEPT_POST, CONNECT_UNARY, findWire, type Wire } from "./content-type.ts";
 import { type CorsPolicy, judgeOrigin } from "./cors.ts";
@@ -82,8 +83,10 @@ export const UNSENT_BYTES = 128 * 2 ** 20;
 export interface Router extends App {
   /** How many calls are not answered yet, connect-es' own ones left out. */
   readonly openCalls: number;
-  /** Ends all server streams, and those that are opened from now on, each with an error of its own. */
+  /** Ends all streams, and server streams that are opened from now on, each with an error of its own. */
   endStreams(why: () => ConnectError): void;
+  /** Answers each unary call that is open with an error of its own, and stops the work for it. */
+  endCalls(why: () => ConnectError): void;
 }
 
 /** A method of the path, with its handler if it has one. */
@@ -140,10 +143,15 @@ export function createRouter(services: readonly ServiceDefinition[], options: Ro
   const endStreams = (why: () => ConnectError): void => {
     path.refuseStreams = why;
     for (const stream of [...path.streams]) stream.end(why());
+    for (const open of path.wheel.entries()) if (open instanceof ConnectEsExchange) open.end(why());
+  };
+  const endCalls = (why: () => ConnectError): void => {
+    for (const open of [...path.wheel.entries(), ...path.unbounded])
+      if (open instanceof UnaryCall) open.end(why());
   };
   Object.defineProperty(router, "openCalls", { get: () => path.openCalls });
   // The line above has added what Object.assign would only copy the value of.
-  return Object.assign(router, { endStreams }) as Router;
+  return Object.assign(router, { endStreams, endCalls }) as Router;
 }
 
 function createPath(options: RouterOptions): Path {
@@ -167,6 +175,7 @@ function createPath(options: RouterOptions): Path {
     openCalls: 0,
     unsentBytes: 0,
     streams: new Set(),
+    unbounded: new Set(),
   };
 }
 

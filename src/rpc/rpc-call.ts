@@ -32,6 +32,8 @@ export interface Path {
   unsentBytes: number;
   /** The server streams among them: a drain ends these, while it lets unary calls finish. */
   readonly streams: Set<RpcCall>;
+  /** Unary calls that run for long without a deadline; all others that are open are in the wheel. */
+  readonly unbounded: Set<RpcCall>;
   /** Set by a drain: why no stream is opened any more. */
   refuseStreams?: () => ConnectError;
 }

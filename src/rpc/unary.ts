@@ -1,4 +1,5 @@
 import type { DescMethod, Message } from "@bufbuild/protobuf";
+import type { ConnectError } from "@connectrpc/connect";
 import type { Encoded } from "../lib/encoded.ts";
 import type { TransportCall } from "../listen/transport.ts";
 import type { Wire } from "./content-type.ts";
@@ -33,6 +34,16 @@ export class UnaryCall extends RpcCall {
     } catch (error) {
       this.fail(error);
     }
+  }
+
+  protected override stillRunning(now: number): void {
+    super.stillRunning(now);
+    if (this.deadline === Number.POSITIVE_INFINITY) this.path.unbounded.add(this);
+  }
+
+  protected override decided(error: ConnectError | undefined): void {
+    super.decided(error);
+    if (this.deadline === Number.POSITIVE_INFINITY) this.path.unbounded.delete(this);
   }
 
   #answer(message: Message | Encoded): void {

@@ -1,9 +1,15 @@
 import { connect } from "node:net";
 import { Code, ConnectError, createClient } from "@connectrpc/connect";
-import { createGrpcTransport } from "@connectrpc/connect-node";
+import {
+  createConnectTransport,
+  createGrpcTransport,
+  createGrpcWebTransport,
+} from "@connectrpc/connect-node";
 import { afterAll, beforeAll, expect, it } from "vitest";
-import { RetryInfoSchema } from "../../gen/google/rpc/error_details_pb.ts";
+import { Operations } from "../../gen/google/longrunning/operations_pb.ts";
+import { ErrorInfoSchema, RetryInfoSchema } from "../../gen/google/rpc/error_details_pb.ts";
 import { Health, HealthCheckResponse_ServingStatus as Status } from "../../gen/grpc/health/v1/health_pb.ts";
+import { ServerReflection } from "../../gen/grpc/reflection/v1/reflection_pb.ts";
 import { OperationWatcher } from "../../gen/lrogateway/v1/operation_watcher_pb.ts";
 import type { RunningGateway } from "../../src/gateway.ts";
 import { startServe } from "../support/cli-process.ts";
@@ -77,7 +83,7 @@ it("says first that it leaves, serves on for the lame-duck time, then ends strea
   expect((await gateway.ended).code).toBe(0);
 });
 
-it("is stopped by no connection on which nothing happens, and by a call that does not end after drain.timeout", async () => {
+it("answers calls that take longer than drain.timeout with UNAVAILABLE and RetryInfo, and waits for no silent connection", async () => {
   const slow = await startSlowUpstream(60_000);
   const gateway = await startServe([
     ...["--upstream-endpoint", slow.endpoint, "--upstream-credentials", "none"],
@@ -85,24 +91,58 @@ it("is stopped by no connection on which nothing happens, and by a call that doe
   ]);
   const [host = "", port = ""] = gateway.address.split(":");
   const silent = connect(Number(port), host);
-  const transport = createGrpcTransport({ baseUrl: `http://${gateway.address}` });
-  await createClient(Health, transport).check({});
-  const call = fetch(`http://${gateway.address}/google.longrunning.Operations/GetOperation`, {
-    method: "POST",
-    headers: { "content-type": "application/json" },
-    body: JSON.stringify({ name: OPERATION }),
-  }).then(
-    () => "answered",
-    () => "cut",
-  );
-  await pause(200);
+  const baseUrl = `http://${gateway.address}`;
+  const transports = [
+    createGrpcTransport({ baseUrl }),
+    createGrpcWebTransport({ baseUrl, httpVersion: "1.1" }),
+    createGrpcWebTransport({ baseUrl, httpVersion: "2" }),
+    createConnectTransport({ baseUrl, httpVersion: "1.1", useBinaryFormat: false }),
+    createConnectTransport({ baseUrl, httpVersion: "2" }),
+  ];
+  const calls = transports.map((transport) => {
+    const client = createClient(Operations, transport);
+    return client.getOperation({ name: OPERATION }).then(
+      () => undefined,
+      (error: unknown) => ConnectError.from(error),
+    );
+  });
+  await pause(300);
   gateway.child.kill("SIGTERM");
   const sentAt = performance.now();
+  for (const error of await Promise.all(calls)) {
+    expect(error?.code).toBe(Code.Unavailable);
+    expect(error?.findDetails(ErrorInfoSchema)).toMatchObject([{ reason: "GATEWAY_DRAINING" }]);
+    expect(error?.findDetails(RetryInfoSchema)).toHaveLength(1);
+  }
   expect((await gateway.ended).code).toBe(0);
   const took = performance.now() - sentAt;
   expect(took).toBeGreaterThan(1_400);
   expect(took).toBeLessThan(6_000);
-  expect(await call).toBe("cut");
   silent.destroy();
   await slow.close();
+});
+
+it("ends a reflection stream whose caller keeps it open, instead of waiting for it", async () => {
+  const gateway = await start();
+  const transport = createGrpcTransport({ baseUrl: `http://${gateway.address}` });
+  const answers: string[] = [];
+  async function* ask() {
+    yield { messageRequest: { case: "listServices", value: "" } } as const;
+    await new Promise(() => {});
+  }
+  const stream = (async () => {
+    for await (const { messageResponse } of createClient(ServerReflection, transport).serverReflectionInfo(
+      ask(),
+    ))
+      answers.push(messageResponse.case ?? "");
+  })().catch((error: unknown) => ConnectError.from(error));
+  while (answers.length === 0) await pause(10);
+  gateway.child.kill("SIGTERM");
+  const sentAt = performance.now();
+  const error = await stream;
+  expect(error?.code).toBe(Code.Unavailable);
+  expect(error?.findDetails(RetryInfoSchema)).toHaveLength(1);
+  expect((await gateway.ended).code).toBe(0);
+  // Well below drain.timeout, whose default is 8 s.
+  expect(performance.now() - sentAt).toBeLessThan(4_000);
 });
