@@ -11,6 +11,7 @@ import { type Clock, systemClock } from "../lib/clock.ts";
 import { describeListenError, parseListenAddress } from "./address.ts";
 import type { Carrier, CarrierFactory } from "./carrier.ts";
 import { Departure } from "./departure.ts";
+import { ownHttp1 } from "./http1/http1.ts";
 import { DEFAULT_LISTENER_LIMITS, type ListenerLimits } from "./limits.ts";
 import { nodeHttp1 } from "./node/http1.ts";
 import { nodeHttp2 } from "./node/http2.ts";
@@ -18,7 +19,10 @@ import { sniffProtocol } from "./sniff.ts";
 import type { App } from "./transport.ts";
 
 /** The implementations of HTTP/1.1, by the name that {@link ListenerOptions.http1} calls them. */
-export const HTTP1_CARRIERS = { node: nodeHttp1 } as const satisfies Record<string, CarrierFactory>;
+export const HTTP1_CARRIERS = { node: nodeHttp1, own: ownHttp1 } as const satisfies Record<
+  string,
+  CarrierFactory
+>;
 
 /** The implementations of HTTP/2, by the name that {@link ListenerOptions.http2} calls them. */
 export const HTTP2_CARRIERS = { node: nodeHttp2 } as const satisfies Record<string, CarrierFactory>;

@@ -1,0 +1,306 @@
+import type { Socket } from "node:net";
+import type { CarrierContext } from "../carrier.ts";
+import { peerOf } from "../peer-address.ts";
+import type { App } from "../transport.ts";
+import { Http1Call } from "./call.ts";
+import { ChunkedBody } from "./chunked-body.ts";
+import type { ConnectionFields } from "./connection-fields.ts";
+import { FixedBody } from "./fixed-body.ts";
+import { CHUNKED } from "./framing.ts";
+import { Output, type Sent } from "./output.ts";
+import { BAD_REQUEST, FOREIGN, REQUEST_TIMEOUT, type Refusal } from "./refusal.ts";
+import type { RequestBody } from "./request-body.ts";
+import { type RequestHead, readRequestHead } from "./request-head.ts";
+import { Unread } from "./unread.ts";
+
+/**
+ * How long, and how many bytes, a caller is still read after the last answer. Closing at once would make the kernel
+ * reset the connection under unread data, and the caller would lose the answer (RFC 9112 §9.6).
+ */
+const LINGER_MS = 1_000;
+const LINGER_BYTES = 1_048_576;
+
+/** How much of pipelined requests is kept, while one is answered, before the connection is no longer read. */
+const PIPELINE_BYTES = 16_384;
+
+/**
+ * What a connection is doing, and so what it is given time for: `idle` between requests, `head` of a request arriving,
+ * `body` arriving, `answer` being made, `leaving` when that is complete but not gone, `closing` after the last one.
+ */
+type Phase = "idle" | "head" | "body" | "answer" | "leaving" | "closing";
+
+/** What all connections of a carrier share. */
+export interface Shared extends CarrierContext {
+  readonly app: App;
+  readonly fields: ConnectionFields;
+  readonly connections: Set<Http1Connection>;
+}
+
+/**
+ * One connection of HTTP/1.1. Requests are read one at a time, the next one when the answer to the last has left: so
+ * the answers are in order, and a caller who does not read them cannot make us keep many.
+ *
+ * A caller that shuts down its side while it waits is taken to have gone: a wait may last an hour, and nothing else
+ * would tell that nobody waits any more.
+ */
+export class Http1Connection {
+  readonly secure: boolean;
+  readonly output: Output;
+  /** For the output: a piece of the answer has left. */
+  readonly onWritten: Sent;
+  readonly #onAnswered: Sent;
+  readonly #socket: Socket;
+  readonly #shared: Shared;
+  readonly #timeToGo: number;
+  readonly #unread = new Unread();
+  #peer: string | undefined;
+  #call: Http1Call | undefined;
+  #body: RequestBody = NO_BODY;
+  /** The receiver of the call has not been told the end of the body. */
+  #reading = false;
+  #bodyPaused = false;
+  #paused = false;
+  /** The answer that is being sent is the last one. */
+  #last = false;
+  #closing = false;
+  #lingerBytes = LINGER_BYTES;
+  #requests = 0;
+  /** What {@link sweep} saw last, and since when. */
+  #seen: Phase = "head";
+  #seenRequests = 0;
+  #seenSince: number;
+
+  constructor(socket: Socket, shared: Shared) {
+    this.#socket = socket;
+    this.#shared = shared;
+    this.#timeToGo = shared.departure.timeToGo();
+    this.#seenSince = shared.clock.monotonic();
+    this.secure = "encrypted" in socket;
+    this.output = new Output(socket);
+    this.#onAnswered = (error) => {
+      if (!error) this.#answered();
+    };
+    this.onWritten = (error) => {
+      if (!error && this.#call?.answered === "begun") this.#call.receiver?.drained();
+    };
+    socket.on("data", (chunk) => this.#arrived(chunk));
+    socket.on("close", () => this.#closed());
+    shared.connections.add(this);
+  }
+
+  /** Address of the TCP peer, `host:port`; `unix` for a local socket. */
+  get peer(): string {
+    this.#peer ??= peerOf(this.#socket);
+    return this.#peer;
+  }
+
+  /** Ends the connection, whatever is under way on it. */
+  cut(): void {
+    this.#socket.destroy();
+  }
+
+  /** Ends the connection if no request is here, not even a part of one. */
+  cutIdle(): void {
+    if (this.#call === undefined && this.#unread.length === 0) this.cut();
+  }
+
+  /** Ends the connection if `call` is the one under way on it. */
+  cutCall(call: Http1Call): void {
+    if (call === this.#call) this.cut();
+  }
+
+  /** The fields of the answer to `call` that are about the connection. Decides whether it is the last one. */
+  fieldsFor(call: Http1Call): string {
+    const { departure, fields } = this.#shared;
+    // What the caller still sends would have to be read to its end before the next request can be told from it.
+    this.#last = !call.requestComplete || !call.head.keepAlive || departure.due(this.#timeToGo);
+    return fields.lines(this.#last);
+  }
+
+  /** Sends what is left of the answer to `call`. */
+  finish(call: Http1Call, text: string, bytes?: Uint8Array): void {
+    this.output.send(text, bytes, this.#onAnswered);
+    if (call.requestComplete) return;
+    // Nobody wants the rest of the request, but it has to be read: a caller may look for its answer only after it.
+    this.#bodyPaused = false;
+    this.#readOn();
+  }
+
+  pauseBody(call: Http1Call): void {
+    if (call !== this.#call || call.answered === "ended") return;
+    this.#bodyPaused = true;
+    this.#readOn();
+  }
+
+  resumeBody(call: Http1Call): void {
+    if (call !== this.#call || !this.#bodyPaused) return;
+    this.#bodyPaused = false;
+    // Later: the receiver is in the middle of something.
+    process.nextTick(advance, this);
+  }
+
+  /** Looks whether the connection takes longer than it may. Called again and again. */
+  sweep(now: number): void {
+    const phase = this.#phase();
+    if (phase !== this.#seen || this.#requests !== this.#seenRequests) {
+      this.#seen = phase;
+      this.#seenRequests = this.#requests;
+      this.#seenSince = now;
+    }
+    if (now - this.#seenSince < this.#timeFor(phase)) return;
+    if (phase === "head" && this.#unread.length > 0) this.#refuse(REQUEST_TIMEOUT);
+    else this.cut();
+  }
+
+  /** Reads on in what has arrived, as far as that can be now. */
+  advance(): void {
+    if (this.#closing || this.#socket.destroyed) return;
+    const call = this.#call ?? this.#readHead();
+    if (call !== undefined) this.#readBody(call);
+    this.#readOn();
+  }
+
+  #arrived(chunk: Buffer): void {
+    if (this.#closing) this.#linger(chunk.length);
+    else {
+      this.#unread.push(chunk);
+      this.advance();
+    }
+  }
+
+  /** Begins the next request, if its head is here. */
+  #readHead(): Http1Call | undefined {
+    const unread = this.#unread;
+    if (unread.length === 0) {
+      unread.release();
+      return undefined;
+    }
+    const head = readRequestHead(unread.bytes, unread.start, unread.end, this.#shared.limits);
+    if (typeof head === "object") {
+      unread.start += head.bytes;
+      return this.#open(head);
+    }
+    if (head !== undefined) this.#refuse(head === FOREIGN && this.#requests > 0 ? BAD_REQUEST : head);
+    return undefined;
+  }
+
+  #open(head: RequestHead): Http1Call {
+    const { bodyBytes } = head;
+    const call = new Http1Call(this, head);
+    this.#call = call;
+    this.#body = bodyBytes === CHUNKED ? new ChunkedBody(this.#shared.limits) : new FixedBody(bodyBytes);
+    this.#reading = true;
+    this.#bodyPaused = false;
+    this.#requests++;
+    call.requestComplete = this.#body.isWithin(this.#unread);
+    this.#shared.app(call);
+    if (head.expectsContinue && call.answered === "no" && bodyBytes !== 0)
+      this.output.send("HTTP/1.1 100 Continue\r\n\r\n");
+    return call;
+  }
+
+  /** Hands on what is here of the body. */
+  #readBody(call: Http1Call): void {
+    const unread = this.#unread;
+    if (!this.#reading || this.#bodyPaused) return;
+    if (call.answered === "ended" && !call.requestComplete) {
+      this.#linger(unread.length);
+      unread.start = unread.end;
+      return;
+    }
+    const data = this.#body.read(unread);
+    const { progress } = this.#body;
+    if (progress === "broken") {
+      // Not answered: a second answer to what may be one request to others is how smuggling is found out.
+      this.cut();
+      return;
+    }
+    const complete = progress === "complete";
+    if (complete) {
+      call.requestComplete = true;
+      this.#reading = false;
+    }
+    if (data) call.receiver?.data(data);
+    if (complete) call.receiver?.complete();
+  }
+
+  /** Reads, or leaves what comes to the kernel, and so to the caller. */
+  #readOn(): void {
+    const full = this.#call !== undefined && !this.#reading && this.#unread.length > PIPELINE_BYTES;
+    const pause = !this.#closing && (full || this.#bodyPaused);
+    if (pause === this.#paused) return;
+    this.#paused = pause;
+    if (pause) this.#socket.pause();
+    else this.#socket.resume();
+  }
+
+  #answered(): void {
+    const call = this.#call;
+    this.#call = undefined;
+    call?.receiver?.closed(true);
+    if (this.#last) this.#end();
+    else this.advance();
+  }
+
+  #closed(): void {
+    const call = this.#call;
+    this.#call = undefined;
+    this.#shared.connections.delete(this);
+    call?.receiver?.closed(false);
+  }
+
+  #refuse(refusal: Refusal): void {
+    if (refusal === FOREIGN) {
+      this.cut();
+      return;
+    }
+    this.output.send(`HTTP/1.1 ${refusal}\r\n${this.#shared.fields.lines(true)}content-length: 0\r\n\r\n`);
+    this.#end();
+  }
+
+  /** Nothing more is sent; what still comes is read away for a while. */
+  #end(): void {
+    this.#closing = true;
+    this.#socket.end();
+    this.#linger(this.#unread.length);
+    this.#unread.start = this.#unread.end;
+    this.#unread.release();
+    this.#readOn();
+  }
+
+  #linger(bytes: number): void {
+    this.#lingerBytes -= bytes;
+    if (this.#lingerBytes < 0) this.cut();
+  }
+
+  #phase(): Phase {
+    if (this.#closing) return "closing";
+    if (this.#call === undefined) return this.#unread.length > 0 || this.#requests === 0 ? "head" : "idle";
+    if (this.#call.answered === "ended") return "leaving";
+    return this.#reading ? "body" : "answer";
+  }
+
+  #timeFor(phase: Phase): number {
+    const { limits } = this.#shared;
+    switch (phase) {
+      case "head":
+        return limits.headersMs;
+      case "body":
+        // The RPC path answers a late body itself and sooner; this ends what never reached it.
+        return 2 * limits.headersMs;
+      case "answer":
+        return Number.POSITIVE_INFINITY;
+      case "closing":
+        return LINGER_MS;
+      default:
+        return limits.keepAliveMs;
+    }
+  }
+}
+
+/** Before the first request. */
+const NO_BODY: RequestBody = new FixedBody(0);
+
+function advance(connection: Http1Connection): void {
+  connection.advance();
+}

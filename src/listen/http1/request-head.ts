@@ -1,0 +1,66 @@
+import type { ListenerLimits } from "../limits.ts";
+import type { RequestHeaders } from "../transport.ts";
+import { FieldLines } from "./field-lines.ts";
+import { type Framing, readFraming } from "./framing.ts";
+import { CR, LF } from "./grammar.ts";
+import { BAD_REQUEST, HEADERS_TOO_LARGE, type Refusal } from "./refusal.ts";
+import { readRequestLine } from "./request-line.ts";
+
+/** Request line and header block of a request that may be served. */
+export interface RequestHead extends Framing {
+  /** As the caller wrote it: any token. */
+  readonly method: string;
+  readonly target: string;
+  readonly headers: RequestHeaders;
+  /** Minor version of HTTP/1. */
+  readonly minor: 0 | 1;
+  /** Bytes of the head, its empty line included. */
+  readonly bytes: number;
+}
+
+/** What the limits of the listener say about a head. */
+export type HeadLimits = Pick<ListenerLimits, "headerListBytes" | "headerFields">;
+
+/**
+ * Blanks around values, colons and line ends are not counted as the header list, but have to be kept until the head is
+ * complete: together they may be as long as the list itself.
+ */
+const RAW_FACTOR = 2;
+
+const fields = new FieldLines();
+
+/**
+ * Reads a request head (RFC 9112 §2 to §6) that begins at `start`. `undefined`: it is not complete at `end`, and
+ * nothing in its complete lines is wrong. Nothing is repaired: what is not exactly in the grammar might be read in
+ * another way by whoever passed it on.
+ */
+export function readRequestHead(
+  bytes: Buffer,
+  start: number,
+  end: number,
+  limits: HeadLimits,
+): RequestHead | Refusal | undefined {
+  // RFC 9112 §2.2: one empty line in front of a request is from a client that ends its bodies with one.
+  const from = end - start > 1 && bytes[start] === CR && bytes[start + 1] === LF ? start + 2 : start;
+  const unfinished = end - start > RAW_FACTOR * limits.headerListBytes ? HEADERS_TOO_LARGE : undefined;
+  const line = readRequestLine(bytes, from, end);
+  if (line === undefined) return unfinished;
+  if (typeof line === "string") return line;
+  const at = fields.scan(bytes, line.end, end, limits, line.target.length);
+  if (at === undefined) return unfinished;
+  if (typeof at === "string") return at;
+  const headers = fields.toRecord(bytes, line.end, at);
+  if (headers === undefined) return BAD_REQUEST;
+  const framing = readFraming(headers, line.minor);
+  if (typeof framing === "string") return framing;
+  return {
+    method: line.method,
+    target: line.target,
+    headers,
+    minor: line.minor,
+    bytes: at - start,
+    bodyBytes: framing.bodyBytes,
+    keepAlive: framing.keepAlive,
+    expectsContinue: framing.expectsContinue,
+  };
+}

@@ -1,0 +1,33 @@
+import type { HeadLimits } from "./request-head.ts";
+
+/** A field line (RFC 9112 §5) without its CR LF. */
+const FIELD_LINE = /^([!#$%&'*+\-.^_`|~0-9A-Za-z]+):[\t\x20-\x7e\x80-\xff]*$/;
+
+/** Fields that decide how a message is framed or routed; as trailers they are an attempt at something (RFC 9110 §6.5.1). */
+const NEVER = new Set(["content-length", "transfer-encoding", "host"]);
+
+/**
+ * The trailer section of a request (RFC 9112 §7.1.2): checked and counted like a header block of its own, and left
+ * there. No protocol of ours has request trailers, and merging them into the headers would let them say what the
+ * headers were checked not to say.
+ */
+export class TrailerLines {
+  /** Bytes of the longest line that may still be accepted. */
+  lineLimit: number;
+  #fieldsLeft: number;
+
+  constructor({ headerListBytes, headerFields }: HeadLimits) {
+    this.lineLimit = headerListBytes;
+    this.#fieldsLeft = headerFields;
+  }
+
+  /** Whether this line, without its CR LF, may be part of the section. */
+  accept(line: string): boolean {
+    this.lineLimit -= line.length;
+    this.#fieldsLeft--;
+    const name = FIELD_LINE.exec(line)?.[1];
+    return (
+      name !== undefined && this.lineLimit >= 0 && this.#fieldsLeft >= 0 && !NEVER.has(name.toLowerCase())
+    );
+  }
+}
