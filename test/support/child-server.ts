@@ -14,7 +14,7 @@ export interface ChildServer {
 /** Starts an echo server in a process of its own, so that what attacks it costs only the attacker. */
 export async function startEchoServer(options: EchoServerOptions = {}): Promise<ChildServer> {
   const child = fork(new URL("./echo-server.ts", import.meta.url), [JSON.stringify(options)], {
-    execArgv: ["--disable-warning=ExperimentalWarning"],
+    execArgv: ["--disable-warning=ExperimentalWarning", "--expose-gc"],
   });
   const [address] = (await once(child, "message")) as [string];
   const server: ChildServer = {

@@ -3,12 +3,13 @@
  * Takes its options as JSON in the first argument, tells its address to its parent, and answers `report` with what
  * the attack has cost so far.
  */
+import { monitorEventLoopDelay } from "node:perf_hooks";
 import { type ListenerOptions, startListener } from "../../src/listen/listener.ts";
 import { createRouter, type RouterOptions } from "../../src/rpc/router.ts";
 import { echo, echoRegistry, echoService } from "./echo-service.ts";
 
 export interface EchoServerOptions {
-  readonly listener?: Partial<Pick<ListenerOptions, "listen" | "limits">>;
+  readonly listener?: Partial<Pick<ListenerOptions, "listen" | "limits" | "http1" | "http2">>;
   readonly router?: Partial<
     Pick<RouterOptions, "requestArrivalMs" | "answerStallMs" | "requestMessageBytes">
   >;
@@ -18,8 +19,14 @@ export interface EchoServerOptions {
 export interface ServerReport {
   /** The most CPU that the event loop spent without coming up for air, in milliseconds. */
   readonly longestTurnMs: number;
+  /** How late the event loop came to its timers, of a hundred times the worst but one, in milliseconds. */
+  readonly loopDelayMs: number;
   /** The most memory held at one time, in MiB. */
   readonly rssMiB: number;
+  /** Memory in use now, after a full collection, in MiB. */
+  readonly heldMiB: number;
+  /** What keeps the process alive now: sockets, timers and the like. */
+  readonly handles: number;
   /** How often the handler ran. */
   readonly handled: number;
   readonly openCalls: number;
@@ -30,6 +37,8 @@ const options: EchoServerOptions = JSON.parse(process.argv[2] ?? "{}");
 let handled = 0;
 let longestTurnMs = 0;
 let rss = 0;
+const loopDelay = monitorEventLoopDelay({ resolution: 2 });
+loopDelay.enable();
 
 const service = echoService({
   say: (message) => {
@@ -57,14 +66,24 @@ setInterval(() => {
 }, 1);
 
 process.on("message", () => {
+  const loopDelayMs = loopDelay.percentile(99) / 1e6;
+  // Before the collection, which is none of the attack's.
+  const turnMs = longestTurnMs;
+  globalThis.gc?.();
+  const { heapUsed, external } = process.memoryUsage();
   const report: ServerReport = {
-    longestTurnMs,
+    longestTurnMs: turnMs,
+    loopDelayMs,
     rssMiB: rss / 2 ** 20,
+    heldMiB: (heapUsed + external) / 2 ** 20,
+    handles: process.getActiveResourcesInfo().length,
     handled,
     openCalls: router.openCalls,
     connections: listener.connections,
   };
   longestTurnMs = 0;
+  before = process.threadCpuUsage();
+  loopDelay.reset();
   rss = process.memoryUsage.rss();
   process.send?.(report);
 });

@@ -1,5 +1,6 @@
+import { Agent } from "node:http";
 import { type DescMethodUnary, toBinary } from "@bufbuild/protobuf";
-import { createConnectTransport, createGrpcTransport } from "@connectrpc/connect-node";
+import { createConnectTransport, createGrpcTransport, Http2SessionManager } from "@connectrpc/connect-node";
 import { expect } from "vitest";
 import { type Echo, EchoSchema, EchoService, echo } from "./echo-service.ts";
 
@@ -10,34 +11,48 @@ export class GoodCaller {
   #calls = 0;
   #running = true;
   readonly #done: Promise<unknown>;
+  readonly #http1 = new Agent({ keepAlive: true });
+  readonly #http2: Http2SessionManager;
+  /** How long the slowest of the calls took, in milliseconds. */
+  slowestMs = 0;
 
   constructor(url: string) {
+    this.#http2 = new Http2SessionManager(url);
     const transports = [
-      createGrpcTransport({ baseUrl: url }),
-      createConnectTransport({ baseUrl: url, httpVersion: "1.1" }),
+      createGrpcTransport({ baseUrl: url, sessionManager: this.#http2 }),
+      createConnectTransport({ baseUrl: url, httpVersion: "1.1", nodeOptions: { agent: this.#http1 } }),
     ];
     this.#done = Promise.all(transports.map((transport) => this.#callOn(transport)));
     // Looked at in stop(); until then a failure must not end the process.
     this.#done.catch(() => {});
   }
 
-  /** Ends the calls. Throws when one of them failed or was answered wrong, or when there were fewer than `least`. */
-  async stop(least = 4): Promise<void> {
+  /**
+   * Ends the calls and their connections, and says how many calls there were. Throws when one of them failed or was
+   * answered wrong, or when there were fewer than `least`.
+   */
+  async stop(least = 4): Promise<number> {
     while (this.#calls < least && this.#running) {
       await Promise.race([new Promise((resolve) => setTimeout(resolve, 5)), this.#done]);
     }
     this.#running = false;
-    await this.#done;
+    await this.#done.finally(() => {
+      this.#http1.destroy();
+      this.#http2.abort();
+    });
     expect(this.#calls).toBeGreaterThanOrEqual(least);
+    return this.#calls;
   }
 
   async #callOn(transport: ReturnType<typeof createGrpcTransport>): Promise<void> {
     const method = EchoService.method["say"] as DescMethodUnary;
     while (this.#running) {
       const text = `call ${this.#calls}`;
+      const start = performance.now();
       const answer = await transport.unary(method, undefined, 10_000, undefined, { text });
       expect((answer.message as Echo).text).toBe(text);
       this.#calls++;
+      this.slowestMs = Math.max(this.slowestMs, performance.now() - start);
       await new Promise((resolve) => setTimeout(resolve, 2));
     }
   }

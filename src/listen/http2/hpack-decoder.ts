@@ -73,15 +73,19 @@ export class HpackDecoder {
     const list: string[] = [];
     let bytes = 0;
     let fields = 0;
+    let tooLarge = false;
     while (this.#at < block.length) {
       const first = block[this.#at] as number;
       let name: string;
       let value: string;
       if (first >= 0x80) {
         // Indexed field (§6.1).
-        const index = this.#integer(0x7f);
+        const index = first < 0xff ? first & 0x7f : this.#integer(0x7f);
+        if (first < 0xff) this.#at++;
         if (index > STATIC_TABLE.length) {
           const dynamic = this.#dynamic(index);
+          // A bomb: each byte stands for up to 4 KiB, and nothing of it is looked at any more.
+          if (tooLarge) continue;
           name = table.name(dynamic);
           value = table.value(dynamic);
         } else {
@@ -102,10 +106,11 @@ export class HpackDecoder {
       }
       bytes += name.length + value.length + ENTRY_OVERHEAD;
       fields++;
-      if (bytes <= limits.headerListBytes && fields <= limits.headerFields) list.push(name, value);
+      tooLarge = bytes > limits.headerListBytes || fields > limits.headerFields;
+      if (!tooLarge) list.push(name, value);
     }
     this.#block = EMPTY;
-    if (bytes > limits.headerListBytes || fields > limits.headerFields) return "too large";
+    if (tooLarge) return "too large";
     if (changes === table.changes && block.length <= REPEATABLE_BYTES) this.#remember(block, list);
     return list;
   }

@@ -1,0 +1,84 @@
+import { expect } from "vitest";
+import type { ChildServer } from "./child-server.ts";
+import type { ServerReport } from "./echo-server.ts";
+import { GoodCaller } from "./good-caller.ts";
+
+/** What an attack may cost. */
+export interface Cost {
+  /** How far the memory of the process may rise while it lasts, in MiB. */
+  readonly rssMiB: number;
+  /** How often a handler may run for it. */
+  readonly handled: number;
+  /** CPU that the event loop may spend without coming up for air, in milliseconds. Default 50. */
+  readonly turnMs?: number;
+}
+
+/** The event loop may come this much later by the clock than by its CPU: the machine of a test does other things too. */
+const BUSY_MACHINE = 5;
+
+/** What a caller who behaves may have to wait meanwhile, in milliseconds; attackers run in the caller's own process. */
+const SLOWEST_CALL_MS = 1_000;
+
+/** How soon everything is as it was, in milliseconds, and how near to it the memory in use is, in MiB. */
+const SETTLED_WITHIN_MS = 10_000;
+const SETTLED_WITHIN_MIB = 4;
+
+/**
+ * Attacks a server while others call it, and sees to it that they are all answered, that the event loop stays free,
+ * that the attack costs no more than `cost`, and that nothing of it is left within ten seconds. The attack ends its
+ * own connections.
+ */
+export async function underAttack(
+  server: ChildServer,
+  cost: Cost,
+  attack: () => Promise<void>,
+): Promise<ServerReport> {
+  const { turnMs = 50 } = cost;
+  const before = await server.report();
+  const good = new GoodCaller(server.url);
+  await attack();
+  const calls = await good.stop(10);
+  const during = await server.report();
+  expect({
+    handled: during.handled - before.handled - calls,
+    longestTurnMs: during.longestTurnMs,
+    loopDelayMs: during.loopDelayMs,
+    rssMiB: during.rssMiB - before.rssMiB,
+    slowestCallMs: good.slowestMs,
+  }).toEqual({
+    handled: atMost(cost.handled),
+    longestTurnMs: atMost(turnMs),
+    loopDelayMs: atMost(turnMs * BUSY_MACHINE),
+    rssMiB: atMost(cost.rssMiB),
+    slowestCallMs: atMost(SLOWEST_CALL_MS),
+  });
+  await settled(server, before);
+  return during;
+}
+
+/** Waits until the server holds no more than it did `before`; fails when it does not come to that. */
+export async function settled(server: ChildServer, before: ServerReport): Promise<void> {
+  const end = performance.now() + SETTLED_WITHIN_MS;
+  for (;;) {
+    const { connections, openCalls, handles, heldMiB } = await server.report();
+    const now = { connections, openCalls, handles, heldMiB };
+    const then = {
+      connections: atMost(before.connections),
+      openCalls: atMost(before.openCalls),
+      handles: atMost(before.handles),
+      heldMiB: atMost(before.heldMiB + SETTLED_WITHIN_MIB),
+    };
+    if (performance.now() > end) expect(now).toEqual(then);
+    try {
+      expect(now).toEqual(then);
+      return;
+    } catch {
+      await new Promise((resolve) => setTimeout(resolve, 20));
+    }
+  }
+}
+
+/** For `toEqual`, which then shows what the number is. */
+function atMost(limit: number): unknown {
+  return expect.toSatisfy((value: number) => value <= limit, `at most ${limit}`);
+}
