@@ -10,6 +10,7 @@ import { registry } from "./lib/any-registry.ts";
 import type { Clock } from "./lib/clock.ts";
 import { readKeyPair } from "./listen/key-pair.ts";
 import { type Listener, type ListenerOptions, startListener } from "./listen/listener.ts";
+import type { OpenPort } from "./listen/port.ts";
 import { AccessLog } from "./observe/access-log.ts";
 import type { Log } from "./observe/log.ts";
 import { Metrics } from "./observe/metrics.ts";
@@ -38,6 +39,8 @@ export interface GatewayParts {
   readonly random: () => number;
   /** Version of the gateway, for `user-agent`. */
   readonly version: string;
+  /** Where connections come from when another process has the port. */
+  readonly openPort?: OpenPort | undefined;
   /** Other processes that serve the same port, if there are any. */
   readonly metricsPeers?: MetricsPeers | undefined;
 }
@@ -102,7 +105,10 @@ export async function startGateway(config: Config, parts: GatewayParts): Promise
     pages,
   });
   const limits = { connectionAgeMs: config.maxConnectionAge };
-  const listener = await startListener({ listen: config.listen, tls, limits, clock, random }, router);
+  const listener = await startListener(
+    { listen: config.listen, openPort: parts.openPort, tls, limits, clock, random },
+    router,
+  );
   if (metrics) addGauges(metrics, { config, router, listener, engine, upstream });
   if (upstream.firstToken) void upstream.firstToken.then(() => health.serve());
   else health.serve();

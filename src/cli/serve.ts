@@ -5,12 +5,13 @@ import { startGateway } from "../gateway.ts";
 import { systemClock } from "../lib/clock.ts";
 import { createLog, type Log } from "../observe/log.ts";
 import { configure, type Loaded } from "./configure.ts";
+import { handedPort } from "./hand-over.ts";
 import type { CommandIo } from "./io.ts";
 import { type ProcessEvents, type Running, runUntilStopped } from "./run-until-stopped.ts";
 import { explainStartFailure } from "./start-failure.ts";
 import { packageVersion } from "./version.ts";
 import { createMetricsPeers } from "./worker-metrics.ts";
-import { EMULATOR_VARIABLE, isWorker, startWorkers, tellListening } from "./workers.ts";
+import { EMULATOR_VARIABLE, isWorker, startWorkers, tellServing } from "./workers.ts";
 
 /** Log lines go to stderr, so that stdout holds only what people and scripts wait for. */
 const STDERR = 2;
@@ -43,7 +44,7 @@ export async function serve(
       const announce = (address: string) =>
         announceGateway(io, address, emulator, loaded.config.tls.required);
       return count > 1
-        ? startProcesses(count, loaded.config, log, emulator, announce)
+        ? startProcesses(count, loaded, log, emulator, announce)
         : startHere(loaded, log, emulator, announce);
     });
   };
@@ -67,26 +68,31 @@ async function withEmulator(
 
 async function startProcesses(
   count: number,
-  { drain }: Config,
+  { config: { listen, drain }, origins }: Loaded,
   log: Log,
   emulator: RunningEmulator | undefined,
   announce: (address: string) => Promise<void>,
 ): Promise<Running> {
-  return await startWorkers({
-    count,
-    emulator: emulator?.endpoint,
-    drainMs: drain.lameDuck + drain.timeout,
-    clock: systemClock,
-    log,
-    listening: (address) => void announce(address),
-  });
+  try {
+    return await startWorkers({
+      count,
+      listen,
+      emulator: emulator?.endpoint,
+      drainMs: drain.lameDuck + drain.timeout,
+      clock: systemClock,
+      log,
+      listening: (address) => void announce(address),
+    });
+  } catch (error) {
+    throw explainStartFailure(error, listen, origins);
+  }
 }
 
 /** One of several processes: its primary announces the address, and has the emulator. */
 async function startWorker(loaded: Loaded, io: CommandIo, log: Log): Promise<Running> {
   const endpoint = io.env[EMULATOR_VARIABLE];
-  return await startHere(loaded, log, endpoint === undefined ? undefined : { endpoint }, async (address) =>
-    tellListening(address),
+  return await startHere(loaded, log, endpoint === undefined ? undefined : { endpoint }, async () =>
+    tellServing(),
   );
 }
 
@@ -102,6 +108,7 @@ async function startHere(
       log,
       random: Math.random,
       version: packageVersion(),
+      openPort: handedPort(config.listen),
       metricsPeers: createMetricsPeers(systemClock),
     });
     await announce(gateway.address);

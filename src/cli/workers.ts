@@ -2,6 +2,7 @@ import cluster, { type Worker } from "node:cluster";
 import type { Clock, Timer } from "../lib/clock.ts";
 import type { Log } from "../observe/log.ts";
 import { CommandError, EXIT } from "./exit-codes.ts";
+import { HandOver } from "./hand-over.ts";
 import type { Running } from "./run-until-stopped.ts";
 import { MetricsExchange } from "./worker-metrics.ts";
 
@@ -22,20 +23,24 @@ const KILL_AFTER_MS = 5_000;
 export interface WorkerOptions {
   /** How many processes share the port, 2 or more. */
   readonly count: number;
+  /** Where to listen, as in the configuration. */
+  readonly listen: string;
   /** Endpoint of the embedded emulator, which lives in this process, if there is one. */
   readonly emulator: string | undefined;
   /** How long a worker's drain may take in all, ms. */
   readonly drainMs: number;
   readonly clock: Clock;
   readonly log: Log;
-  /** Told where the workers listen: once, and again if it has changed because all of them died on a port of chance. */
+  /** Told where the port is, when all workers take calls. */
   readonly listening: (address: string) => void;
 }
 
 /** Tells the primary process that this worker takes calls; without effect outside a worker. */
-export function tellListening(address: string): void {
-  cluster.worker?.send({ listening: address });
+export function tellServing(): void {
+  cluster.worker?.send(SERVING);
 }
+
+const SERVING = "serving";
 
 /** Whether this process is a worker of {@link startWorkers}. */
 export function isWorker(): boolean {
@@ -43,16 +48,15 @@ export function isWorker(): boolean {
 }
 
 /**
- * Runs the same command in several processes behind one port. This process accepts connections and hands each to the
- * next worker; it reads nothing of them. Resolves once all workers take calls.
+ * Runs the same command in several processes behind one port, which this process has: {@link HandOver}. Resolves once
+ * all workers take calls.
  *
- * @throws CommandError with the exit code of a worker that could not start; it has said why.
+ * @throws CommandError with the exit code of a worker that could not start; it has said why. Error when the port cannot
+ * be had.
  */
 export async function startWorkers(options: WorkerOptions): Promise<Running> {
   const pool = new WorkerPool(options);
-  // One first: what is wrong with the configuration or the port is then said once.
-  await pool.start(1);
-  await pool.start(options.count - 1);
+  await pool.start();
   return pool;
 }
 
@@ -61,81 +65,86 @@ class WorkerPool implements Running {
   readonly #workers = new Set<Worker>();
   readonly #restarts = new Set<Timer>();
   readonly #metrics: MetricsExchange;
+  readonly #port = new HandOver();
   #failures = 0;
+  #started = false;
   #stopping = false;
   #failedStops = 0;
-  #address: string | undefined;
-  #allGone: (() => void) | undefined;
+  #allGone = Promise.withResolvers<void>();
 
   constructor(options: WorkerOptions) {
     this.#options = options;
     this.#metrics = new MetricsExchange(options.clock);
   }
 
-  /** Resolves when so many further workers take calls. */
-  async start(count: number): Promise<void> {
-    await Promise.all(Array.from({ length: count }, () => this.#startFirst()));
-    if (this.#workers.size === this.#options.count && this.#address !== undefined)
-      this.#options.listening(this.#address);
+  /** Resolves when all workers take calls. */
+  async start(): Promise<void> {
+    const { listen, count, listening } = this.#options;
+    const address = await this.#port.open(listen);
+    try {
+      // One first: what is wrong with the configuration is then said once.
+      await this.#startFirst();
+      await Promise.all(Array.from({ length: count - 1 }, () => this.#startFirst()));
+    } catch (error) {
+      await this.#port.close();
+      throw error;
+    }
+    this.#started = true;
+    listening(address);
   }
 
   async drain(): Promise<void> {
     const { clock, drainMs, log } = this.#options;
     this.#stopping = true;
     for (const restart of this.#restarts) restart.cancel();
-    const gone = new Promise<void>((resolve) => {
-      this.#allGone = resolve;
-    });
+    this.#port.leave();
     for (const worker of this.#workers) worker.process.kill("SIGTERM");
-    if (this.#workers.size === 0) this.#allGone?.();
+    if (this.#workers.size === 0) this.#allGone.resolve();
     const kill = clock.setTimer(drainMs + KILL_AFTER_MS, () => {
       log.error("workers did not end in time and are killed", { workers: this.#workers.size });
       for (const worker of this.#workers) worker.process.kill("SIGKILL");
     });
-    await gone;
+    await this.#allGone.promise;
     kill.cancel();
+    await this.#port.close();
     if (this.#failedStops > 0)
       throw new CommandError(`${this.#failedStops} workers did not end in good order`, EXIT.FAILED);
   }
 
   #startFirst(): Promise<void> {
     return new Promise((resolve, reject) => {
-      const worker = this.#fork();
-      worker.once("message", () => resolve());
-      worker.once("exit", (code) => {
-        if (this.#stopping) resolve();
-        else reject(new CommandError("a worker could not start", code || EXIT.FAILED));
-      });
+      const worker = this.#fork(resolve);
+      worker.once("exit", (code) =>
+        reject(new CommandError("a worker could not start", code || EXIT.FAILED)),
+      );
     });
   }
 
-  #fork(): Worker {
+  #fork(onServing: () => void = () => {}): Worker {
     const { clock, emulator } = this.#options;
     const worker = cluster.fork(emulator === undefined ? {} : { [EMULATOR_VARIABLE]: emulator });
     const startedAt = clock.monotonic();
-    let listened = false;
+    let served = false;
     this.#workers.add(worker);
     this.#metrics.add(worker);
-    worker.on("message", (message: { readonly listening?: unknown }) => {
-      if (typeof message.listening !== "string") return;
-      listened = true;
-      if (this.#address !== undefined && message.listening !== this.#address)
-        this.#options.listening(message.listening);
-      this.#address = message.listening;
+    worker.on("message", (message: unknown) => {
+      if (message !== SERVING) return;
+      served = true;
+      this.#port.add(worker);
+      onServing();
     });
     worker.on("exit", (code, signal) => {
       this.#workers.delete(worker);
       // One that is told to stop while it starts has not learnt yet to do it in good order, and had no calls.
-      if (this.#stopping) this.#stopped(listened ? code : EXIT.OK);
-      else if (listened || this.#address !== undefined)
-        this.#restart(worker, clock.monotonic() - startedAt, code, signal);
+      if (this.#stopping) this.#stopped(served ? code : EXIT.OK);
+      else if (served || this.#started) this.#restart(worker, clock.monotonic() - startedAt, code, signal);
     });
     return worker;
   }
 
   #stopped(code: number): void {
     if (code !== EXIT.OK) this.#failedStops++;
-    if (this.#workers.size === 0) this.#allGone?.();
+    if (this.#workers.size === 0) this.#allGone.resolve();
   }
 
   #restart(worker: Worker, livedMs: number, code: number, signal: string): void {

@@ -1,20 +1,13 @@
-import { unlink } from "node:fs/promises";
-import {
-  connect as connectSocket,
-  createServer,
-  type ListenOptions,
-  type Server,
-  type Socket,
-} from "node:net";
+import type { Socket } from "node:net";
 import { createServer as createTlsServer, type TlsOptions } from "node:tls";
 import { type Clock, systemClock } from "../lib/clock.ts";
-import { describeListenError, parseListenAddress } from "./address.ts";
 import type { Carrier, CarrierFactory } from "./carrier.ts";
 import { Departure } from "./departure.ts";
 import { ownHttp1 } from "./http1/http1.ts";
 import { DEFAULT_LISTENER_LIMITS, type ListenerLimits } from "./limits.ts";
 import { nodeHttp1 } from "./node/http1.ts";
 import { nodeHttp2 } from "./node/http2.ts";
+import { type OpenPort, openPort } from "./port.ts";
 import { sniffProtocol } from "./sniff.ts";
 import type { App } from "./transport.ts";
 
@@ -31,6 +24,8 @@ export const HTTP2_CARRIERS = { node: nodeHttp2 } as const satisfies Record<stri
 export interface ListenerOptions {
   /** `host:port`, brackets around an IPv6 address, port 0 for a free one; or `unix:/path`. */
   readonly listen: string;
+  /** Where connections come from instead, when another process listens there. */
+  readonly openPort?: OpenPort | undefined;
   /** Serves TLS too, on the same port: certificate and key in PEM, and what else Node's TLS server takes. */
   readonly tls?:
     | (TlsOptions & {
@@ -78,12 +73,18 @@ export async function startListener(options: ListenerOptions, app: App): Promise
   const http1 = HTTP1_CARRIERS[options.http1 ?? "node"](app, context);
   const http2 = HTTP2_CARRIERS[options.http2 ?? "node"](app, context);
   const tls = options.tls && createTls(options.tls, limits, http1, http2);
-  const server = createServer({ noDelay: true }, (socket) => {
+  const gone = Promise.withResolvers<void>();
+  const take = (socket: Socket): void => {
+    if (sockets.size >= limits.connections) {
+      socket.destroy();
+      return;
+    }
     sockets.add(socket);
     silent.add(socket);
     socket.on("close", () => {
       sockets.delete(socket);
       silent.delete(socket);
+      if (departure.everyone && sockets.size === 0) gone.resolve();
     });
     socket.on("error", doNothing);
     sniffProtocol(socket, clock, limits.silentMs, (protocol) => {
@@ -93,19 +94,17 @@ export async function startListener(options: ListenerOptions, app: App): Promise
       if (target) target.accept(socket);
       else socket.destroy();
     });
-  });
-  server.maxConnections = limits.connections;
-  const address = await listen(server, options.listen);
+  };
+  const port = await (options.openPort ?? ((taker) => openPort(options.listen, taker)))(take);
   return {
-    address,
+    address: port.address,
     get connections() {
       return sockets.size;
     },
     async drain() {
-      // Connections that wait to be accepted would be reset; the events of this turn bring them in.
-      await new Promise((resolve) => setImmediate(resolve));
-      const gone = new Promise<void>((resolve) => server.close(() => resolve()));
+      await port.close();
       departure.everyone = true;
+      if (sockets.size === 0) gone.resolve();
       http1.retire();
       http2.retire();
       const closeIdle = (): void => {
@@ -115,14 +114,15 @@ export async function startListener(options: ListenerOptions, app: App): Promise
         if (sockets.size > 0) clock.setTimer(limits.drainIdleMs, closeIdle);
       };
       clock.setTimer(limits.drainIdleMs, closeIdle);
-      await gone;
+      await gone.promise;
     },
     async close() {
-      const closed = new Promise<void>((resolve) => server.close(() => resolve()));
+      await port.close();
+      departure.everyone = true;
       http1.close();
       http2.close();
       for (const socket of sockets) socket.destroy();
-      await closed;
+      if (sockets.size > 0) await gone.promise;
     },
   };
 }
@@ -149,51 +149,6 @@ function createTls(
   });
   server.on("tlsClientError", (_error, socket) => socket.destroy());
   return { accept: (socket) => void server.emit("connection", socket) };
-}
-
-async function listen(server: Server, where: string): Promise<string> {
-  const address = parseListenAddress(where);
-  if ("problem" in address) throw new Error(`listen: ${address.problem}`);
-  try {
-    if (address.kind === "unix") {
-      await removeStaleSocket(address.path);
-      await bind(server, { path: address.path });
-      return where;
-    }
-    await bind(server, { host: address.host, port: address.port });
-    const bound = server.address();
-    const port = typeof bound === "object" && bound ? bound.port : address.port;
-    return address.host.includes(":") ? `[${address.host}]:${port}` : `${address.host}:${port}`;
-  } catch (error) {
-    // Node's listen and connect reject with system errors only.
-    throw new Error(describeListenError(where, error as NodeJS.ErrnoException), { cause: error });
-  }
-}
-
-function bind(server: Server, where: ListenOptions): Promise<void> {
-  return new Promise((resolve, reject) => {
-    server.once("error", reject);
-    server.listen(where, () => {
-      server.off("error", reject);
-      resolve();
-    });
-  });
-}
-
-/** A socket file outlives a process that was killed; it is removed when nobody answers behind it. */
-function removeStaleSocket(path: string): Promise<void> {
-  return new Promise((resolve, reject) => {
-    const probe = connectSocket(path);
-    probe.once("connect", () => {
-      probe.destroy();
-      // Somebody listens: the attempt to bind says so in Node's own way.
-      resolve();
-    });
-    probe.once("error", (error: NodeJS.ErrnoException) => {
-      if (error.code === "ECONNREFUSED") unlink(path).then(resolve, reject);
-      else resolve();
-    });
-  });
 }
 
 function doNothing(): void {}

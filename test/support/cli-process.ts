@@ -21,6 +21,8 @@ export interface CliProcess {
   readonly ended: Promise<Ended>;
   /** What it has written to stdout so far. */
   stdout(): string;
+  /** What it has written to stderr so far. */
+  stderr(): string;
   /** Resolves with the match once stdout matches; rejects with all output when the process ends before. */
   matches(pattern: RegExp): Promise<RegExpExecArray>;
 }
@@ -87,7 +89,7 @@ export function startCommand(
       look();
       void ended.then((end) => reject(new Error(`ended with ${end.code}:\n${end.stdout}\n${end.stderr}`)));
     });
-  return { child, ended, stdout: () => stdout, matches };
+  return { child, ended, stdout: () => stdout, stderr: () => stderr, matches };
 }
 
 /** Runs a command to its end. */
