@@ -8,6 +8,7 @@ import { UPSTREAM_REQUEST_ID_HEADER, UPSTREAM_STATUS_HEADER } from "./errors/fro
 import { gatewayError, LAYER_HEADER } from "./errors/reasons.ts";
 import { registry } from "./lib/any-registry.ts";
 import type { Clock } from "./lib/clock.ts";
+import { collectAll, DepartedStreams } from "./lib/departed-streams.ts";
 import { readKeyPair } from "./listen/key-pair.ts";
 import { type Listener, type ListenerOptions, startListener } from "./listen/listener.ts";
 import type { OpenPort } from "./listen/port.ts";
@@ -95,6 +96,7 @@ export async function startGateway(config: Config, parts: GatewayParts): Promise
   const accessLog = createAccessLog(config, parts);
   const pages = new Map(createProbes(readinessChecks(health)));
   if (metrics) pages.set("/metrics", createMetricsPage(metrics, config.metrics.expose === "all"));
+  const departed = new DepartedStreams(clock, collectAll);
   const router = createRouter(services, {
     registry,
     ...(config.reflection && { routes: reflectionRoutes(served, registry) }),
@@ -103,6 +105,7 @@ export async function startGateway(config: Config, parts: GatewayParts): Promise
     cors: createCorsPolicy(config.cors.allowedOrigins, RESPONSE_METADATA),
     stages: observerStages([accessLog, metrics].filter((observer) => observer !== undefined)),
     pages,
+    streamEnded: () => departed.add(),
   });
   const limits = { connectionAgeMs: config.maxConnectionAge };
   const listener = await startListener(

@@ -48,6 +48,8 @@ export interface RouterOptions {
   readonly compressMinBytes?: number;
   /** Methods that go through connect-es' handlers from the start: client streams, bidirectional streams. */
   readonly routes?: ConnectEsRoutes;
+  /** Told of each server stream that has ended, unless {@link Router.endStreams} ended it. */
+  readonly streamEnded?: () => void;
   /** Sends everything through connect-es' handlers: a switch for tests, which lets the two ways prove each other. */
   readonly allThroughConnectEs?: boolean;
 }
@@ -176,6 +178,7 @@ function createPath(options: RouterOptions): Path {
     unsentBytes: 0,
     streams: new Set(),
     unbounded: new Set(),
+    streamEnded: options.streamEnded,
   };
 }
 

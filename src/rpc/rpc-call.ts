@@ -34,6 +34,7 @@ export interface Path {
   readonly streams: Set<RpcCall>;
   /** Unary calls that run for long without a deadline; all others that are open are in the wheel. */
   readonly unbounded: Set<RpcCall>;
+  readonly streamEnded: (() => void) | undefined;
   /** Set by a drain: why no stream is opened any more. */
   refuseStreams?: () => ConnectError;
 }
@@ -226,9 +227,9 @@ export abstract class RpcCall implements FinishedCall, Answering, Receiver, Expi
 
   closed(): void {
     if (this.phase !== "answered") {
-      this.ended = gatewayError("CALLER_GONE", "the caller went away");
-      this.decided(this.ended);
-      this.#tell(this.ended);
+      this.ended = CALLER_GONE;
+      this.decided(CALLER_GONE);
+      this.#tell(CALLER_GONE);
     }
     this.path.unsentBytes -= this.responseBytes;
     this.path.wheel.forget(this);
@@ -348,6 +349,9 @@ export abstract class RpcCall implements FinishedCall, Answering, Receiver, Expi
     this.#abort?.abort(why);
   }
 }
+
+/** The same for all, since nobody can be answered with it: ten thousand callers may go in the same moment. */
+const CALLER_GONE = gatewayError("CALLER_GONE", "the caller went away");
 
 /** A request id that may go into logs and error details as it is. */
 const REQUEST_ID = /^[A-Za-z0-9-]{1,128}$/;

@@ -72,7 +72,9 @@ export class ServerStreamCall extends RpcCall {
 
   protected override decided(error: ConnectError | undefined): void {
     super.decided(error);
-    this.path.streams.delete(this);
+    const { streams, streamEnded, refuseStreams } = this.path;
+    streams.delete(this);
+    if (!refuseStreams) streamEnded?.();
     const source = this.#source;
     this.#source = undefined;
     if (source && !source.end) source.close(error ?? gatewayError("CALLER_GONE", "the stream has ended"));

@@ -33,10 +33,10 @@ describe("bin/lro-gateway", () => {
     expect([code, stdout]).toEqual([0, "0.1.0\n"]);
   });
 
-  it("serves with a small young generation, in the process that was started", async () => {
+  it("serves with a small young generation and collections on demand, in the process that was started", async () => {
     const gateway = await startServe();
     const commandLine = readFileSync(`/proc/${gateway.child.pid}/cmdline`, "utf8").split("\0");
-    expect(commandLine).toContain("--max-semi-space-size=16");
+    expect(commandLine).toEqual(expect.arrayContaining(["--max-semi-space-size=16", "--expose-gc"]));
     gateway.child.kill("SIGTERM");
     expect(await gateway.ended).toMatchObject({ code: 0, signal: null });
   });
