@@ -1,6 +1,6 @@
 /**
  * What a call costs, beside other servers that do the same job: `npm run bench [-- --quick --part=PART --only=CELL
- * --rivals=NAME]`. Parts are `cost`, `latency`, `connections`, `streams`, `start` and, with
+ * --rivals=NAME]`. Parts are `cost`, `latency`, `connections`, `streams`, `start`, `workers` and, with
  * `--soak-minutes=60`, `soak`; without one, all. See docs/performance.md for what is measured and how.
  */
 import { mkdirSync, writeFileSync } from "node:fs";
@@ -20,12 +20,14 @@ import {
   soakTable,
   startTable,
   streamsTable,
+  workersTable,
 } from "./report.ts";
 import { gateway, isInstalled, RIVALS, type Rival } from "./rivals/rivals.ts";
 import { measureSoak } from "./soak.ts";
 import { measureStarts } from "./start.ts";
 import { measureStreams } from "./streams.ts";
 import { startUpstream, type Upstream } from "./upstream-process.ts";
+import { measureWorkers } from "./workers.ts";
 
 const options = readOptions(process.argv.slice(2));
 const rivals = installed(RIVALS.filter(({ name }) => options.rivals.test(name)));
@@ -34,7 +36,7 @@ const own = RIVALS.find(({ name }) => name === "lro-gateway") as Rival;
 const upstream = await startUpstream(OTHER_CORE);
 const results: Record<string, unknown> = {};
 try {
-  for (const [part, measure] of Object.entries({ cost, latency, connections, streams, start, soak }))
+  for (const [part, measure] of Object.entries({ cost, latency, connections, streams, start, workers, soak }))
     if (options.parts.test(part)) results[part] = await measure(upstream, options);
 } finally {
   await upstream.stop();
@@ -81,6 +83,12 @@ async function streams(upstream: Upstream) {
 async function start(upstream: Upstream, { rounds }: Options) {
   const measured = await measureStarts(rivals, upstream, rounds);
   console.log(`${startTable(measured)}\n`);
+  return measured;
+}
+
+async function workers(upstream: Upstream, options: Options) {
+  const measured = await measureWorkers(own, upstream, options);
+  console.log(`${workersTable(measured)}\n`);
   return measured;
 }
 

@@ -5,6 +5,7 @@ import type { Measured } from "./measure.ts";
 import type { SoakSlice } from "./soak.ts";
 import type { Start } from "./start.ts";
 import type { IdleStreams } from "./streams.ts";
+import type { WorkersGain } from "./workers.ts";
 
 /** The gateway's name among the servers. */
 const OWN = "lro-gateway";
@@ -70,6 +71,21 @@ export function streamsTable(all: readonly IdleStreams[]): string {
   return table(
     ["Idle server streams", "KiB each", "one message to all, ms"],
     all.map(({ streams, kibEach, toAllMs }) => [String(streams), kibEach.toFixed(1), toAllMs.toFixed(0)]),
+  );
+}
+
+/** What a second worker adds. */
+export function workersTable({ one, two, ratio }: WorkersGain): string {
+  const row = (name: string, round: WorkersGain["one"], throughput: string) => [
+    name,
+    round.cpuMicros.toFixed(0),
+    throughput,
+    round.callsPerSecond.toFixed(0),
+    round.cores.toFixed(2),
+  ];
+  return table(
+    ["Workers", "CPU per call, µs", "calls on cores of their own ÷ one", "calls/s as measured", "on cores"],
+    [row("1", one, "1.00"), row("2", two, ratio.toFixed(2))],
   );
 }
 

@@ -35,8 +35,8 @@ process.on("exit", () => {
 });
 for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) process.on(signal, () => process.exit(1));
 
-/** Starts a process on one core, and waits until it listens. */
-export async function startPinned(core: number, command: Command): Promise<ServerProcess> {
+/** Starts a process on one core, or on a list of them, and waits until it listens. */
+export async function startPinned(core: number | string, command: Command): Promise<ServerProcess> {
   const began = performance.now();
   // A file, as a user's service manager or shell would give it: the log must not cost the generator's core.
   const log = openSync(join(mkdtempSync(join(tmpdir(), "bench-")), "stderr.log"), "a");
