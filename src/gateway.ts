@@ -109,7 +109,15 @@ export async function startGateway(config: Config, parts: GatewayParts): Promise
   });
   const limits = { connectionAgeMs: config.maxConnectionAge };
   const listener = await startListener(
-    { listen: config.listen, openPort: parts.openPort, tls, limits, clock, random },
+    {
+      listen: config.listen,
+      openPort: parts.openPort,
+      tls,
+      http2: config.http2,
+      limits,
+      clock,
+      random,
+    },
     router,
   );
   if (metrics) addGauges(metrics, { config, router, listener, engine, upstream });

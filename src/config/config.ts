@@ -11,6 +11,8 @@ export interface Config {
   readonly maxConnectionAge: number;
   /** Processes that serve the port. Default 1; `auto`: one for each CPU. */
   readonly workers: number | "auto";
+  /** Which implementation of HTTP/2 serves callers. Default `node`. */
+  readonly http2: "node" | "own";
   /** Whether server reflection is answered. Default true. */
   readonly reflection: boolean;
   /** The smallest answer that is compressed, in bytes. Default 8,192. */

@@ -40,6 +40,10 @@ export const configSchema = z.strictObject({
     max: 256,
     doc: "How many processes serve the port. `auto`: one for each CPU. Each polls and counts its limits on its own, so one is right until it is busy ([running.md](running.md#workers)).",
   }),
+  http2: oneOf(["node", "own"], {
+    default: "node",
+    doc: "Which implementation of HTTP/2 serves callers: Node's (`node:http2`), or the gateway's own, which costs half the CPU and has more guards against hostile peers.",
+  }),
   reflection: toggle({
     default: true,
     doc: "Answers `grpc.reflection.v1` and `v1alpha`, by which grpcurl and others learn what is served and how to print it. They tell what this page tells, and nothing of callers or operations.",

@@ -4,6 +4,7 @@ import { type Clock, systemClock } from "../lib/clock.ts";
 import type { Carrier, CarrierFactory } from "./carrier.ts";
 import { Departure } from "./departure.ts";
 import { ownHttp1 } from "./http1/http1.ts";
+import { ownHttp2 } from "./http2/http2.ts";
 import { DEFAULT_LISTENER_LIMITS, type ListenerLimits } from "./limits.ts";
 import { nodeHttp1 } from "./node/http1.ts";
 import { nodeHttp2 } from "./node/http2.ts";
@@ -18,7 +19,10 @@ export const HTTP1_CARRIERS = { node: nodeHttp1, own: ownHttp1 } as const satisf
 >;
 
 /** The implementations of HTTP/2, by the name that {@link ListenerOptions.http2} calls them. */
-export const HTTP2_CARRIERS = { node: nodeHttp2 } as const satisfies Record<string, CarrierFactory>;
+export const HTTP2_CARRIERS = { node: nodeHttp2, own: ownHttp2 } as const satisfies Record<
+  string,
+  CarrierFactory
+>;
 
 /** Where and how a listener listens. */
 export interface ListenerOptions {

@@ -1,0 +1,144 @@
+import type { Clock, Timer } from "../../lib/clock.ts";
+import type { Departure } from "../departure.ts";
+import type { ListenerLimits } from "../limits.ts";
+import { ErrorCode } from "./frame.ts";
+import type { Http2Session } from "./session.ts";
+
+/** What is known of one session. */
+interface Watched {
+  /** The newest stream at the last look: whether a call has come since. */
+  lastStream: number;
+  lastSign: number;
+  pingSentAt: number | undefined;
+  /** When the peer was asked to go; `undefined`: it was not. */
+  retiredAt: number | undefined;
+}
+
+/** How often the sessions are looked at while an answer to a PING may take its time. */
+const LOOKS_PER_ANSWER = 10;
+
+/** After a session has answered its first PING, quiet ones are asked this many times more rarely. */
+const QUIET_FACTOR = 6;
+
+/** How long a peer may take to acknowledge by a PING that it has heard that it should go, in milliseconds. */
+const ROUND_TRIP_MS = 1_000;
+
+/** How long a connection whose last word is said waits for its peer to close, in milliseconds. */
+const LINGER_MS = 1_000;
+
+/** How long a peer may take to acknowledge our SETTINGS (RFC 9113 §6.5.3), in milliseconds: many lost packets. */
+const SETTINGS_ACK_MS = 30_000;
+
+/**
+ * How long a write of at most 64 KiB may lie in the socket because the peer does not read, in milliseconds: as long as
+ * the caller of a stream may leave a message lying.
+ */
+const STALLED_WRITE_MS = 30_000;
+
+/**
+ * Looks at all sessions with one timer: asks quiet ones by PING whether they live and destroys those that do not
+ * answer, ends those that stop in the middle of a header block, do not acknowledge SETTINGS, do not read, or do not
+ * close, and asks those that have to go to do so, so that no call is lost: GOAWAY without a limit, then, when the peer
+ * has shown by the answer to a PING that it knows, GOAWAY with the last stream (RFC 9113 §6.8).
+ */
+export class SessionWatch {
+  readonly #clock: Clock;
+  readonly #limits: ListenerLimits;
+  readonly #departure: Departure;
+  readonly #watched = new Map<Http2Session, Watched>();
+  #timer: Timer | undefined;
+
+  constructor(clock: Clock, limits: ListenerLimits, departure: Departure) {
+    this.#clock = clock;
+    this.#limits = limits;
+    this.#departure = departure;
+  }
+
+  /** The sessions that are open now. */
+  get sessions(): Iterable<Http2Session> {
+    return this.#watched.keys();
+  }
+
+  add(session: Http2Session): void {
+    const watched: Watched = {
+      lastStream: 0,
+      lastSign: session.openedAt,
+      pingSentAt: undefined,
+      retiredAt: undefined,
+    };
+    this.#watched.set(session, watched);
+    this.#timer ??= this.#later();
+    this.#retireIfDue(session, watched);
+  }
+
+  delete(session: Http2Session): void {
+    this.#watched.delete(session);
+  }
+
+  /** Asks those that have to go now, without waiting for the next look. */
+  retire(): void {
+    for (const [session, watched] of this.#watched) this.#retireIfDue(session, watched);
+  }
+
+  /** Looks at nothing any more. */
+  stop(): void {
+    this.#timer?.cancel();
+    this.#timer = undefined;
+  }
+
+  #retireIfDue(session: Http2Session, watched: Watched): void {
+    if (watched.retiredAt !== undefined || session.endedAt !== undefined) return;
+    if (!this.#departure.due(session.timeToGo)) return;
+    watched.retiredAt = this.#clock.monotonic();
+    session.announceEnd();
+    session.ping("leaving", () => session.refuseNew());
+  }
+
+  #later(): Timer {
+    return this.#clock.setTimer(this.#limits.pingAnswerMs / LOOKS_PER_ANSWER, () => this.#look());
+  }
+
+  #look(): void {
+    const now = this.#clock.monotonic();
+    for (const [session, watched] of this.#watched) {
+      if (this.#isLost(session, watched, now)) session.destroy();
+      else this.#lookAt(session, watched, now);
+    }
+    this.#timer = this.#watched.size > 0 ? this.#later() : undefined;
+  }
+
+  /** Whether nobody seems to be at the other end any more. */
+  #isLost(session: Http2Session, { pingSentAt }: Watched, now: number): boolean {
+    const { endedAt, blockedSince } = session;
+    if (endedAt !== undefined) return now - endedAt >= LINGER_MS;
+    if (blockedSince !== undefined && now - blockedSince >= STALLED_WRITE_MS) return true;
+    return pingSentAt !== undefined && now - pingSentAt >= this.#limits.pingAnswerMs;
+  }
+
+  #lookAt(session: Http2Session, watched: Watched, now: number): void {
+    const { endedAt, incoming, openedAt } = session;
+    const { headersMs, pingAfterMs } = this.#limits;
+    if (endedAt !== undefined) return;
+    if (!incoming.settingsHeard && now - openedAt >= SETTINGS_ACK_MS) {
+      session.fail(ErrorCode.SETTINGS_TIMEOUT, "SETTINGS were not acknowledged");
+      return;
+    }
+    if (incoming.openBlock !== undefined && now - incoming.openBlock.begunAt >= headersMs) {
+      session.fail(ErrorCode.ENHANCE_YOUR_CALM, "a header block takes too long");
+      return;
+    }
+    this.#retireIfDue(session, watched);
+    if (watched.retiredAt !== undefined && now - watched.retiredAt >= ROUND_TRIP_MS) session.refuseNew();
+    if (watched.pingSentAt !== undefined) return;
+    if (incoming.lastStream !== watched.lastStream) {
+      watched.lastStream = incoming.lastStream;
+      watched.lastSign = now;
+    } else if (now - watched.lastSign >= pingAfterMs && session.blockedSince === undefined) {
+      watched.pingSentAt = now;
+      session.ping("alive", () => {
+        watched.pingSentAt = undefined;
+        watched.lastSign = this.#clock.monotonic() + (QUIET_FACTOR - 1) * pingAfterMs;
+      });
+    }
+  }
+}

@@ -1,0 +1,284 @@
+import type { Socket } from "node:net";
+import type { CarrierContext } from "../carrier.ts";
+import { peerOf } from "../peer-address.ts";
+import type { App, ResetCode } from "../transport.ts";
+import { ConnectionError, ErrorCode, MAX_31_BITS } from "./frame.ts";
+import { FrameReader } from "./frame-reader.ts";
+import { goawayFrame, pingFrame, resetFrame, windowUpdateFrame } from "./frame-writer.ts";
+import { HpackError } from "./hpack-error.ts";
+import { Incoming, type IncomingOwner } from "./incoming.ts";
+import { type SendObserver, SendQueue } from "./send-queue.ts";
+import { ownSettings } from "./settings.ts";
+import type { Slab } from "./slab.ts";
+import type { Http2Stream } from "./stream.ts";
+import { StreamTable } from "./stream-table.ts";
+import type { Turn, Writer } from "./turn.ts";
+
+/** What all connections of a carrier share. */
+export interface SessionContext extends CarrierContext {
+  readonly app: App;
+  readonly turn: Turn;
+  /** The socket is closed. */
+  closed(session: Http2Session): void;
+}
+
+/** What a connection is told by the watch to send. */
+export type PingKind = "alive" | "leaving";
+
+/** What they carry, by which their answers are told apart. */
+const PINGS: Readonly<Record<PingKind, Buffer>> = {
+  alive: Buffer.alloc(8, 1),
+  leaving: Buffer.alloc(8, 2),
+};
+
+/**
+ * One HTTP/2 connection: the socket, and what is said on it about the connection itself. Frames are taken apart by
+ * {@link Incoming}, put together by {@link SendQueue}; {@link SessionWatch} looks at it from time to time.
+ */
+export class Http2Session implements IncomingOwner, SendObserver, Writer {
+  readonly secure: boolean;
+  readonly peer: string;
+  /** When it has to go (see {@link Departure}). */
+  readonly timeToGo: number;
+  readonly openedAt: number;
+  /** Since when a write has been lying in the socket, on {@link Clock.monotonic}; `undefined`: the kernel took it. */
+  blockedSince: number | undefined;
+  /** When the last word was said: from then on the peer is only read away. */
+  endedAt: number | undefined;
+  readonly incoming: Incoming;
+  readonly #context: SessionContext;
+  readonly #socket: Socket;
+  readonly #reader: FrameReader;
+  readonly #streams = new StreamTable();
+  readonly #queue = new SendQueue(this);
+  #toTell: Http2Stream[] = [];
+  #told: Http2Stream[] = [];
+  #scheduled = false;
+  /** It is closed after its last stream. */
+  #leaving = false;
+  readonly #onPong: Record<PingKind, (() => void) | undefined> = { alive: undefined, leaving: undefined };
+  #failed = false;
+
+  constructor(socket: Socket, context: SessionContext) {
+    const { limits, clock, departure } = context;
+    this.#context = context;
+    this.#socket = socket;
+    this.secure = "encrypted" in socket;
+    // Asked for now, since a closed socket does not know it any more.
+    this.peer = peerOf(socket);
+    this.openedAt = clock.monotonic();
+    this.timeToGo = departure.timeToGo();
+    this.incoming = new Incoming(this, this.#streams, this.#queue, limits, clock);
+    this.#reader = new FrameReader(this.incoming);
+    this.#control(ownSettings(limits));
+    socket.on("data", (chunk: Buffer) => this.#read(chunk));
+    socket.on("drain", () => this.#drain());
+    // A peer that says no more cannot widen a window or ask anything; what it has asked is given up.
+    socket.on("end", () => this.#cutAll());
+    socket.on("close", () => this.#close());
+    socket.resume();
+  }
+
+  get openStreams(): number {
+    return this.#streams.size;
+  }
+
+  open(stream: Http2Stream): void {
+    this.#context.app(stream);
+  }
+
+  arrived(stream: Http2Stream): void {
+    if (stream.telling) return;
+    stream.telling = true;
+    this.#toTell.push(stream);
+  }
+
+  tellLater(stream: Http2Stream): void {
+    this.arrived(stream);
+    this.#schedule();
+  }
+
+  sendLater(stream: Http2Stream, bytes: number): void {
+    this.#queue.waitingBytes += bytes;
+    this.#queue.add(stream);
+    this.#schedule();
+  }
+
+  cut(stream: Http2Stream, code: ResetCode): void {
+    this.#control(resetFrame(stream.id, ErrorCode[code]));
+    this.lost(stream, "reset here");
+  }
+
+  widen(stream: Http2Stream, bytes: number): void {
+    this.#control(windowUpdateFrame(stream.id, bytes));
+  }
+
+  lost(stream: Http2Stream, ending: "reset by peer" | "reset here"): void {
+    this.#streams.remove(stream, ending);
+    this.#forget(stream);
+    this.tellLater(stream);
+  }
+
+  sentData(): void {
+    this.incoming.sentData();
+  }
+
+  drained(stream: Http2Stream): void {
+    if (!stream.waits) return;
+    stream.waits = false;
+    stream.drainedDue = true;
+    this.tellLater(stream);
+  }
+
+  finished(stream: Http2Stream): void {
+    stream.outcome = "answered";
+    this.#streams.remove(stream, stream.remoteEnded ? "complete" : "reset here");
+    // Tells the peer to stop sending, without an error (RFC 9113 §8.1).
+    if (!stream.remoteEnded) this.#control(resetFrame(stream.id, ErrorCode.NO_ERROR));
+    this.tellLater(stream);
+  }
+
+  /** Sends a PING; `then` is called when it is answered. */
+  ping(kind: PingKind, then: () => void): void {
+    this.#onPong[kind] = then;
+    this.#control(pingFrame(0, PINGS[kind], 0));
+  }
+
+  pinged(bytes: Buffer, start: number): void {
+    for (const kind of ["alive", "leaving"] as const) {
+      const then = this.#onPong[kind];
+      if (then === undefined || !PINGS[kind].equals(bytes.subarray(start, start + 8))) continue;
+      this.#onPong[kind] = undefined;
+      then();
+    }
+  }
+
+  peerLeaves(): void {
+    this.#leaving = true;
+    this.#schedule();
+  }
+
+  /** Says that the connection will end: no stream is refused yet, and none is lost (RFC 9113 §6.8). */
+  announceEnd(): void {
+    this.#control(goawayFrame(MAX_31_BITS, ErrorCode.NO_ERROR));
+  }
+
+  /** Takes no more streams; the connection ends after the last one that is open. */
+  refuseNew(): void {
+    if (this.incoming.lastTaken !== MAX_31_BITS) return;
+    this.incoming.lastTaken = this.incoming.lastStream;
+    this.#control(goawayFrame(this.incoming.lastStream, ErrorCode.NO_ERROR));
+    this.#leaving = true;
+  }
+
+  /** Ends the connection because of an error: GOAWAY, and nothing more. */
+  fail(code: number, message: string): void {
+    if (this.#failed || this.endedAt !== undefined) return;
+    this.#failed = true;
+    this.#cutAll();
+    this.#queue.last(goawayFrame(this.incoming.lastStream, code, message));
+    this.#schedule();
+  }
+
+  destroy(): void {
+    this.#socket.destroy();
+  }
+
+  write(slab: Slab, date: Buffer): void {
+    this.#scheduled = false;
+    // What receivers do now, when they are told of earlier things, leaves with this write.
+    this.#tell();
+    const socket = this.#socket;
+    if (this.endedAt !== undefined || !socket.writable) return;
+    if (this.blockedSince === undefined && this.#queue.ready) {
+      this.#guarded(() => this.#queue.fill(slab, date));
+      if (slab.at > 0) socket.write(slab.bytes.subarray(0, slab.at));
+      const kept = socket.writableLength > 0;
+      slab.clear(kept);
+      if (kept && socket.writableNeedDrain) this.blockedSince = this.#context.clock.monotonic();
+      else if (this.#queue.ready) this.#schedule();
+    }
+    this.#tell();
+    if (this.#failed || (this.#leaving && this.#streams.size === 0)) {
+      if (this.#queue.ready && this.blockedSince === undefined) return;
+      this.#end();
+    }
+  }
+
+  #read(chunk: Buffer): void {
+    if (this.#failed || this.endedAt !== undefined) return;
+    this.#guarded(() => this.#reader.read(chunk));
+    this.#tell();
+    if (this.#queue.ready) this.#schedule();
+  }
+
+  /** Runs what may find the peer at fault. */
+  #guarded(run: () => void): void {
+    try {
+      run();
+    } catch (error) {
+      if (error instanceof ConnectionError) this.fail(error.code, error.message);
+      else if (error instanceof HpackError) this.fail(ErrorCode.COMPRESSION_ERROR, error.message);
+      else throw error;
+    }
+  }
+
+  #drain(): void {
+    this.blockedSince = undefined;
+    if (this.#queue.ready) this.#schedule();
+  }
+
+  #control(frame: Buffer): void {
+    this.#queue.control(frame);
+    this.#schedule();
+  }
+
+  #schedule(): void {
+    if (this.#scheduled) return;
+    this.#scheduled = true;
+    this.#context.turn.add(this);
+  }
+
+  #tell(): void {
+    while (this.#toTell.length > 0) {
+      const streams = this.#toTell;
+      this.#toTell = this.#told;
+      for (const stream of streams) stream.tell();
+      streams.length = 0;
+      this.#told = streams;
+    }
+  }
+
+  /** Lets go of what a stream that is cut still had to send. */
+  #forget(stream: Http2Stream): void {
+    stream.outcome = "cut";
+    let bytes = -stream.bodySent;
+    for (const chunk of stream.body) bytes += chunk.length;
+    this.#queue.waitingBytes -= bytes;
+    stream.body.length = 0;
+    stream.bodySent = 0;
+    stream.headBlock = undefined;
+    stream.trailerBlock = undefined;
+  }
+
+  #cutAll(): void {
+    for (const stream of this.#streams.open()) {
+      this.#streams.remove(stream, "reset by peer");
+      this.#forget(stream);
+      this.arrived(stream);
+    }
+    this.#tell();
+  }
+
+  /** Says nothing more. What the peer still sends is read away, or the kernel would reset the connection under our last words. */
+  #end(): void {
+    this.endedAt = this.#context.clock.monotonic();
+    this.#socket.end();
+  }
+
+  #close(): void {
+    this.endedAt ??= this.#context.clock.monotonic();
+    this.#cutAll();
+    this.#context.closed(this);
+  }
+}
