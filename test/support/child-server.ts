@@ -17,14 +17,20 @@ export async function startEchoServer(options: EchoServerOptions = {}): Promise<
     execArgv: ["--disable-warning=ExperimentalWarning", "--expose-gc"],
   });
   const [address] = (await once(child, "message")) as [string];
+  // One report at a time: an answer belongs to the question before it.
+  let last: Promise<unknown> = Promise.resolve();
   const server: ChildServer = {
     port: Number(address.split(":").at(-1)),
     url: `http://${address}`,
-    async report() {
-      if (child.exitCode !== null || child.signalCode !== null) throw new Error("the server has died");
-      child.send("report");
-      const [report] = (await once(child, "message")) as [ServerReport];
-      return report;
+    report() {
+      const next = last.then(async () => {
+        if (child.exitCode !== null || child.signalCode !== null) throw new Error("the server has died");
+        child.send("report");
+        const [report] = (await once(child, "message")) as [ServerReport];
+        return report;
+      });
+      last = next.catch(() => {});
+      return next;
     },
     stop: () => child.disconnect(),
   };
