@@ -16,20 +16,34 @@ export function parseListenAddress(listen: string): ListenAddress | { readonly p
   return { kind: "tcp", host: host.replace(/^\[|\]$/g, ""), port };
 }
 
+/** The code of an error about a path that something else than a socket has; beside those of the system. */
+export const NOT_A_SOCKET = "ERR_NOT_A_SOCKET";
+
 /** Why Node could not listen, for people. */
 export function describeListenError(listen: string, error: NodeJS.ErrnoException): string {
+  return `cannot listen on ${listen}: ${describeReason(listen.startsWith("unix:"), error)}`;
+}
+
+function describeReason(isPath: boolean, error: NodeJS.ErrnoException): string {
   switch (error.code) {
     case "EADDRINUSE":
-      return `cannot listen on ${listen}: something else listens there; stop it, or choose another address`;
+      return "something else listens there; stop it, or choose another address";
     case "EACCES":
     case "EPERM":
-      return `cannot listen on ${listen}: this user may not; ports below 1024 need a privilege`;
+      // libuv says EACCES for a directory that does not exist, too.
+      return isPath
+        ? "its directory does not exist, or this user may not write there"
+        : "this user may not; ports below 1024 need a privilege";
+    case "ENOTDIR":
+      return "a part of its path is not a directory";
+    case "EINVAL":
+      return isPath ? "its path is too long for a socket; about 100 bytes are possible" : error.message;
     case "EADDRNOTAVAIL":
-      return `cannot listen on ${listen}: this machine has no such address`;
+      return "this machine has no such address";
     case "ENOTFOUND":
     case "EAI_AGAIN":
-      return `cannot listen on ${listen}: the host name is not known`;
+      return "the host name is not known";
     default:
-      return `cannot listen on ${listen}: ${error.message}`;
+      return error.message;
   }
 }

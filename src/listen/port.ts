@@ -1,4 +1,4 @@
-import { unlink } from "node:fs/promises";
+import { lstat, unlink } from "node:fs/promises";
 import {
   connect as connectSocket,
   createServer,
@@ -6,7 +6,7 @@ import {
   type Server,
   type Socket,
 } from "node:net";
-import { describeListenError, parseListenAddress } from "./address.ts";
+import { describeListenError, NOT_A_SOCKET, parseListenAddress } from "./address.ts";
 
 /** Where the connections of a listener come from. */
 export interface Port {
@@ -55,7 +55,7 @@ async function bindTo(server: Server, where: string): Promise<string> {
     const port = typeof bound === "object" && bound ? bound.port : address.port;
     return address.host.includes(":") ? `[${address.host}]:${port}` : `${address.host}:${port}`;
   } catch (error) {
-    // Node's listen and connect reject with system errors only.
+    // Node rejects with system errors only, and removeStaleSocket with one that looks the same.
     throw new Error(describeListenError(where, error as NodeJS.ErrnoException), { cause: error });
   }
 }
@@ -70,18 +70,26 @@ function bind(server: Server, where: ListenOptions): Promise<void> {
   });
 }
 
-/** A socket file outlives a process that was killed; it is removed when nobody answers behind it. */
-function removeStaleSocket(path: string): Promise<void> {
-  return new Promise((resolve, reject) => {
+/**
+ * A socket file outlives a process that was killed; it is removed when nobody answers behind it. Nothing but a socket
+ * is: a file refuses connections too, and may be somebody's data.
+ */
+async function removeStaleSocket(path: string): Promise<void> {
+  const found = await lstat(path).catch(() => undefined);
+  // What cannot be looked at, and what somebody listens behind: the attempt to bind says so in Node's own way.
+  if (!found) return;
+  if (!found.isSocket())
+    throw Object.assign(new Error(`${path} exists and is not a socket`), { code: NOT_A_SOCKET });
+  if (await isRefused(path)) await unlink(path);
+}
+
+function isRefused(path: string): Promise<boolean> {
+  return new Promise((resolve) => {
     const probe = connectSocket(path);
     probe.once("connect", () => {
       probe.destroy();
-      // Somebody listens: the attempt to bind says so in Node's own way.
-      resolve();
+      resolve(false);
     });
-    probe.once("error", (error: NodeJS.ErrnoException) => {
-      if (error.code === "ECONNREFUSED") unlink(path).then(resolve, reject);
-      else resolve();
-    });
+    probe.once("error", (error: NodeJS.ErrnoException) => resolve(error.code === "ECONNREFUSED"));
   });
 }

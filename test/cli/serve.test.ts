@@ -1,5 +1,5 @@
 import { execFile, spawn } from "node:child_process";
-import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { delimiter, join } from "node:path";
@@ -151,6 +151,23 @@ describe("serve that cannot start", () => {
     expect([code, stderr]).toEqual([
       3,
       "lro-gateway: cannot listen on 192.0.2.1:0: no network interface of this machine has this address; choose one that it has, e.g. 127.0.0.1\n",
+    ]);
+  });
+
+  it("leaves a file alone that stands where its socket should be, and says what is wrong with a path, with exit code 3", async () => {
+    const file = join(directory, "precious.txt");
+    writeFileSync(file, "data");
+    const taken = await runCli(["serve", "--listen", `unix:${file}`]);
+    expect([taken.code, taken.stderr]).toEqual([
+      3,
+      `lro-gateway: cannot listen on unix:${file}: the path exists and is not a socket; choose another with --listen unix:/PATH\n`,
+    ]);
+    expect(readFileSync(file, "utf8")).toBe("data");
+    const missing = join(directory, "missing", "gateway.sock");
+    const lost = await runCli(["serve", "--listen", `unix:${missing}`]);
+    expect([lost.code, lost.stderr]).toEqual([
+      3,
+      `lro-gateway: cannot listen on unix:${missing}: its directory does not exist, or this user may not write there; choose another path\n`,
     ]);
   });
 

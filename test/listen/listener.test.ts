@@ -1,6 +1,14 @@
 import { fork } from "node:child_process";
 import { once } from "node:events";
-import { existsSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import {
+  existsSync,
+  lstatSync,
+  mkdtempSync,
+  readFileSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from "node:fs";
 import { request as httpRequest } from "node:http";
 import { connect as connectHttp2 } from "node:http2";
 import { request as httpsRequest } from "node:https";
@@ -174,6 +182,28 @@ describe("startListener()", () => {
       expect(calls.map(({ peer }) => peer)).toEqual(["unix", "unix"]);
       // A living one keeps its place.
       await expect(serve({ listen: `unix:${path}` })).rejects.toThrow(/something else listens there/);
+    });
+
+    it("never removes what is not a socket, and says why it cannot listen there", async () => {
+      const file = join(directory, "precious.txt");
+      writeFileSync(file, "data");
+      const link = join(directory, "link");
+      symlinkSync(file, link);
+      for (const path of [file, link, directory])
+        await expect(serve({ listen: `unix:${path}` })).rejects.toThrow(
+          `cannot listen on unix:${path}: ${path} exists and is not a socket`,
+        );
+      expect(readFileSync(file, "utf8")).toBe("data");
+      expect(lstatSync(link).isSymbolicLink()).toBe(true);
+    });
+
+    it("speaks of paths, not of ports, when the path cannot be had", async () => {
+      const failing = (path: string) =>
+        expect(serve({ listen: `unix:${join(directory, path)}` })).rejects.toThrow;
+      writeFileSync(join(directory, "file"), "");
+      await failing("missing/gateway.sock")(/its directory does not exist, or this user may not write there/);
+      await failing("file/gateway.sock")(/a part of its path is not a directory/);
+      await failing("a".repeat(200))(/its path is too long for a socket/);
     });
   });
 
