@@ -1,23 +1,36 @@
 import { connect, type Socket } from "node:net";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { HpackDecoder } from "../../src/listen/http2/hpack-decoder.ts";
 import { DEFAULT_LISTENER_LIMITS } from "../../src/listen/limits.ts";
-import { ANSWER_STALL_MS, REQUEST_ARRIVAL_MS } from "../../src/rpc/router.ts";
+import { ANSWER_STALL_MS } from "../../src/rpc/router.ts";
+import { CARRIERS } from "../support/carriers.ts";
 import { type ChildServer, startEchoServer } from "../support/child-server.ts";
+import type { ServerReport } from "../support/echo-server.ts";
 import { REPEAT, SAY } from "../support/echo-service.ts";
 import { GoodCaller, grpcBody } from "../support/good-caller.ts";
 import { Flag, Frame, frame, grpcFields, headerBlock, RawH2 } from "../support/raw-h2.ts";
+import { settled } from "../support/under-attack.ts";
 
-/** Everything that may take its time is a twentieth here of what it is by default. */
-const FACTOR = 20;
+/** Everything that may take its time is a tenth here of what it is by default. */
+const FACTOR = 10;
+
+/** How long a request may take to arrive; long enough for callers who behave on a busy machine. */
+const ARRIVAL_MS = 1_000;
 
 const call = headerBlock(grpcFields(SAY));
 
-describe.concurrent("a caller that is slow or silent", () => {
+/** The header block that ends an answer. */
+const endsIn = (stream: number) => (frame: { type: number; flags: number; stream: number }) =>
+  frame.type === Frame.HEADERS && frame.stream === stream && (frame.flags & Flag.END_STREAM) !== 0;
+
+describe.concurrent.each(CARRIERS)("over %s, a caller that is slow or silent", (_name, carriers) => {
   let server: ChildServer;
+  let before: ServerReport;
   beforeAll(async () => {
     const { silentMs, headersMs, pingAfterMs, pingAnswerMs } = DEFAULT_LISTENER_LIMITS;
     server = await startEchoServer({
       listener: {
+        ...carriers,
         limits: {
           silentMs: silentMs / FACTOR,
           headersMs: headersMs / FACTOR,
@@ -25,11 +38,14 @@ describe.concurrent("a caller that is slow or silent", () => {
           pingAnswerMs: pingAnswerMs / FACTOR,
         },
       },
-      router: { requestArrivalMs: REQUEST_ARRIVAL_MS / FACTOR, answerStallMs: ANSWER_STALL_MS / FACTOR },
+      router: { requestArrivalMs: ARRIVAL_MS, answerStallMs: ANSWER_STALL_MS / FACTOR },
     });
+    await new GoodCaller(server.url).stop(100);
+    before = await server.report();
   });
   afterAll(async () => {
-    expect((await server.report()).openCalls).toBe(0);
+    expect((await server.report()).longestTurnMs).toBeLessThan(100);
+    await settled(server, before);
     server.stop();
   });
 
@@ -103,16 +119,33 @@ describe.concurrent("a caller that is slow or silent", () => {
     const { client } = await h2();
     for (let stream = 1; stream < 200; stream += 2)
       client.send(frame(Frame.HEADERS, Flag.END_HEADERS, stream, call));
-    const answered = await client.receive(
-      ({ type, stream, flags }) =>
-        type === Frame.HEADERS && stream === 199 && (flags & Flag.END_STREAM) !== 0,
-    );
+    const answered = await client.receive(endsIn(199));
     expect(answered).toBeDefined();
     // And then told to stop, without an error (RFC 9113 §8.1).
     const stopped = await client.receive(({ type, stream }) => type === Frame.RST_STREAM && stream === 199);
     expect(stopped?.payload.readUInt32BE()).toBe(0);
     client.destroy();
     await good.stop(10);
+  });
+
+  it("is answered by status 4 when its body drips, over HTTP/2", async () => {
+    const { client } = await h2(frame(Frame.HEADERS, Flag.END_HEADERS, 1, call));
+    const drip = setInterval(() => client.send(frame(Frame.DATA, 0, 1, Buffer.from([0]))), 100);
+    const answered = await client.receive(endsIn(1));
+    clearInterval(drip);
+    const list = new HpackDecoder().decode(answered?.payload as Buffer, DEFAULT_LISTENER_LIMITS);
+    expect(list.slice(list.indexOf("grpc-status")).slice(0, 2)).toEqual(["grpc-status", "4"]);
+    client.destroy();
+  });
+
+  it("is answered by status 4 at its own deadline when its body never comes", async () => {
+    const start = performance.now();
+    const { client } = await h2(
+      frame(Frame.HEADERS, Flag.END_HEADERS, 1, headerBlock(grpcFields(SAY, [["grpc-timeout", "100m"]]))),
+    );
+    expect(await client.receive(endsIn(1))).toBeDefined();
+    expect(performance.now() - start).toBeLessThan(ARRIVAL_MS);
+    client.destroy();
   });
 
   it("is reset when it does not take a message of its stream", async () => {
@@ -144,14 +177,21 @@ describe.concurrent("a caller that is slow or silent", () => {
   }, 20_000);
 });
 
-describe("a caller that does not read", () => {
+describe.each(CARRIERS)("over %s, a caller that does not read", (_name, carriers) => {
   let server: ChildServer;
+  let before: ServerReport;
   beforeAll(async () => {
     server = await startEchoServer({
-      router: { requestArrivalMs: REQUEST_ARRIVAL_MS / FACTOR, answerStallMs: ANSWER_STALL_MS / FACTOR },
+      listener: carriers,
+      router: { requestArrivalMs: ARRIVAL_MS, answerStallMs: ANSWER_STALL_MS / (2 * FACTOR) },
     });
+    await new GoodCaller(server.url).stop(100);
+    before = await server.report();
   });
-  afterAll(() => server.stop());
+  afterAll(async () => {
+    await settled(server, before);
+    server.stop();
+  });
 
   it("is reset when it does not take its answer, over HTTP/2 with a window of zero", async () => {
     const good = new GoodCaller(server.url);
@@ -176,6 +216,33 @@ describe("a caller that does not read", () => {
     await good.stop(10);
     const { rssMiB } = await server.report();
     expect(rssMiB - before).toBeLessThan(100);
+    for (const reader of readers) reader.destroy();
+  });
+
+  it("is cut when it opens its windows and then does not read from its socket (CVE-2019-9517)", async () => {
+    const good = new GoodCaller(server.url);
+    const before = await server.report();
+    const readers = await Promise.all(
+      Array.from({ length: 5 }, () => RawH2.connect(server.port, { settings: [[4, 0x7fff_ffff]] })),
+    );
+    const body = grpcBody({ times: 64_000 });
+    const window = Buffer.from([0x7f, 0, 0, 0]);
+    for (const reader of readers) {
+      reader.socket.pause();
+      reader.send(frame(Frame.WINDOW_UPDATE, 0, 0, window));
+      // As many as it may have open, and a hundred times as many in all.
+      for (let stream = 1; stream < 20_000; stream += 2)
+        reader.send(
+          frame(Frame.HEADERS, Flag.END_HEADERS, stream, call),
+          frame(Frame.DATA, Flag.END_STREAM, stream, body),
+        );
+    }
+    await good.stop(10);
+    const { rssMiB, openCalls } = await server.report();
+    // 64 KB for each of a hundred streams of each reader are 32 MB.
+    expect(rssMiB - before.rssMiB).toBeLessThan(128);
+    expect(openCalls).toBeLessThanOrEqual(500);
+    while ((await server.report()).openCalls > 0) await new Promise((resolve) => setTimeout(resolve, 50));
     for (const reader of readers) reader.destroy();
   });
 
