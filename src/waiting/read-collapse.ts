@@ -4,6 +4,7 @@ import type { Config } from "../config/config.ts";
 import { gatewayError } from "../errors/reasons.ts";
 import type { Clock } from "../lib/clock.ts";
 import type { Encoded } from "../lib/encoded.ts";
+import { isDone } from "../lib/operation-done.ts";
 import type { OperationsApi, UpstreamAnswerInfo } from "../upstream/operations-api.ts";
 import { EngineCall } from "./engine-call.ts";
 import { Observation } from "./observation.ts";
@@ -181,6 +182,12 @@ export class ReadCollapse {
     lane.inFlight = undefined;
     const limited = failure !== undefined && meaningOf(failure, this.credentials) === "limited";
     scope.settled(ticket, { limited, retryAfterMs: failure && retryAfter(failure) });
+    const told = [shared];
+    // An operation that is done does not change: whoever has come meanwhile needs no read of his own.
+    if (lane.waiting && !lane.waiting.takeBack && !(result instanceof ConnectError) && isDone(result)) {
+      told.push(lane.waiting);
+      lane.waiting = undefined;
+    }
     if (!lane.inFlight && lane.waiting && !lane.waiting.takeBack) this.queue(lane, lane.waiting);
     this.forget(lane);
     const answer = shared.call?.answer;
@@ -191,9 +198,9 @@ export class ReadCollapse {
     } else {
       const seen = new Observation(result, ticket.sentAt, readTime);
       this.observer.found(key, seen);
-      for (const reader of shared.readers) reader.found(seen, answer);
+      for (const { readers } of told) for (const reader of readers) reader.found(seen, answer);
     }
-    shared.readers.clear();
+    for (const { readers } of told) readers.clear();
   }
 
   private leave(lane: Lane, shared: SharedRead, reader: Reader): void {

@@ -1,27 +1,17 @@
 import { type ChildProcess, execFile, spawn } from "node:child_process";
 import { once } from "node:events";
-import { readFileSync } from "node:fs";
 import { createInterface } from "node:readline";
 import { promisify } from "node:util";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { type RunningEmulator, startEmulator } from "../../src/emulator/start-emulator.ts";
 import { systemClock } from "../../src/lib/clock.ts";
+import { programsOf } from "./programs.ts";
 
 /**
  * Google's own clients, unmodified, through a real gateway process on the emulator. scripts/clients.sh builds them and
  * says through the environment which ones there are.
  */
-const { CLIENT_GO: goClient, CLIENT_PYTHON: python, CLIENT_JAVA: java } = process.env;
-
-const CLIENTS: { language: string; command: string[] }[] = [
-  { language: "node", command: [process.execPath, "test/clients/node/clients.mjs"] },
-];
-if (goClient) CLIENTS.push({ language: "go", command: [goClient] });
-if (python) CLIENTS.push({ language: "python", command: [python, "test/clients/python/clients.py"] });
-if (java) {
-  const classpath = `test/clients/java/target/classes:${readFileSync("test/clients/java/target/classpath", "utf8").trim()}`;
-  CLIENTS.push({ language: "java", command: ["java", "-cp", classpath, "lrogateway.Clients"] });
-}
+const CLIENTS = programsOf("clients");
 
 let emulator: RunningEmulator;
 let gateway: ChildProcess;

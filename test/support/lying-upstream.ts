@@ -19,6 +19,8 @@ export interface Arrival {
   readonly kind: "get" | "list" | "cancel";
   readonly name: string;
   readonly at: number;
+  /** Whether the answer to a get says that the operation is done. */
+  readonly saysDone: boolean;
 }
 
 /** What is done with a cancel that arrives. */
@@ -111,15 +113,13 @@ export class LyingUpstream {
     const path = decodeURIComponent(url.pathname).replace(/^\/v1(?:beta1)?\//, "");
     const name = path.replace(/:cancel$/, "");
     const kind = path.endsWith(":cancel") ? "cancel" : path.endsWith("/operations") ? "list" : "get";
-    this.arrivals.push({ kind, name, at: Date.now() });
-    request.resume();
-    if (kind === "list") {
-      answer(response, 200, this.list(name, url.searchParams.get("filter") ?? ""));
-      return;
-    }
     const operation = this.operations.get(name);
-    if (!operation) answer(response, 404, failure(404, "NOT_FOUND", "no such operation"));
-    else if (kind === "get") answer(response, 200, this.show(operation, "get"));
+    const shown = kind === "get" && operation ? this.show(operation, "get") : undefined;
+    this.arrivals.push({ kind, name, at: Date.now(), saysDone: shown?.done === true });
+    request.resume();
+    if (kind === "list") answer(response, 200, this.list(name, url.searchParams.get("filter") ?? ""));
+    else if (!operation) answer(response, 404, failure(404, "NOT_FOUND", "no such operation"));
+    else if (shown) answer(response, 200, shown);
     else this.cancel(operation, request, response);
   }
 

@@ -189,3 +189,16 @@ test("what waits for its turn can be taken back, and is then never sent", async 
   expect(await Promise.all(codes)).toEqual([Code.NotFound, Code.Canceled, Code.Canceled]);
   expect(upstream.requests()).toHaveLength(1);
 });
+
+test("who comes while a read is under way that finds the operation done is told so by that read", async () => {
+  const { clock, engine, upstream, upstreamCall } = new EngineBench({ behaviour: { latency: () => 100 } });
+  upstream.start(NAME, 10);
+  await clock.advance(20);
+  const early = engine.get(NAME, upstreamCall());
+  await clock.advance(90);
+  const late = engine.get(NAME, upstreamCall());
+  await clock.advance(1_000);
+  expect((await early).toMessage().done).toBe(true);
+  expect(await late).toBe(await early);
+  expect(upstream.requests()).toHaveLength(1);
+});

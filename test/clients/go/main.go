@@ -1,7 +1,8 @@
 // Command clients drives a gateway with Google's own Go clients, unmodified, and prints what they saw as one JSON object.
 //
 // Usage: clients HOST:PORT PARENT RUNNING FINISHING FINISHED, the last three being operation names: one to cancel, one
-// that ends with a response within seconds, one that has ended. Or: clients retries ARGUMENTS (retries.go).
+// that ends with a response within seconds, one that has ended. Or: clients retries ARGUMENTS (retries.go), clients waits
+// ARGUMENTS (waits.go).
 package main
 
 import (
@@ -72,6 +73,10 @@ func view(op *longrunningpb.Operation, err error) any {
 func main() {
 	if os.Args[1] == "retries" {
 		retries(os.Args[2], os.Args[3], os.Args[4], os.Args[5])
+		return
+	}
+	if os.Args[1] == "waits" {
+		waits(os.Args[2], os.Args[3], os.Args[4:])
 		return
 	}
 	address, parent, running, finishing, finished := os.Args[1], os.Args[2], os.Args[3], os.Args[4], os.Args[5]

@@ -1,16 +1,13 @@
 package lrogateway;
 
-import com.google.api.gax.core.NoCredentialsProvider;
-import com.google.api.gax.grpc.GrpcTransportChannel;
 import com.google.api.gax.rpc.ApiException;
-import com.google.api.gax.rpc.FixedTransportChannelProvider;
 import com.google.gson.Gson;
 import com.google.longrunning.ListOperationsRequest;
 import com.google.longrunning.Operation;
 import com.google.longrunning.OperationsClient;
-import com.google.longrunning.OperationsSettings;
 import com.google.longrunning.WaitOperationRequest;
 import com.google.protobuf.Duration;
+import com.google.protobuf.Empty;
 import com.google.rpc.BadRequest;
 import io.grpc.ManagedChannel;
 import io.grpc.ManagedChannelBuilder;
@@ -57,29 +54,10 @@ public final class Clients {
     return seen;
   }
 
-  /** The polling that a generated client does: GetOperation until done, then the operation's own error, if any. */
-  private static Object poll(OperationsClient client, String name) throws Exception {
-    for (int i = 0; i < 60; i++) {
-      Operation op = client.getOperation(name);
-      if (op.getDone()) {
-        if (!op.hasError()) return "OK";
-        return Map.of("code", com.google.rpc.Code.forNumber(op.getError().getCode()).name());
-      }
-      Thread.sleep(500);
-    }
-    return "still running";
-  }
-
   public static void main(String[] args) throws Exception {
     String address = args[0], parent = args[1], running = args[2], finishing = args[3], finished = args[4];
     ManagedChannel channel = ManagedChannelBuilder.forTarget(address).usePlaintext().build();
-    OperationsClient client =
-        OperationsClient.create(
-            OperationsSettings.newBuilder()
-                .setCredentialsProvider(NoCredentialsProvider.create())
-                .setTransportChannelProvider(
-                    FixedTransportChannelProvider.create(GrpcTransportChannel.create(channel)))
-                .build());
+    OperationsClient client = PollingHelper.client(channel);
     Map<String, Object> seen = new LinkedHashMap<>();
     seen.put("client", "java");
     List<String> names = new ArrayList<>();
@@ -98,8 +76,8 @@ public final class Clients {
                     .setName(running)
                     .setTimeout(Duration.newBuilder().setSeconds(20))
                     .build())));
-    seen.put("cancelled", poll(client, running));
-    seen.put("future", poll(client, finishing));
+    seen.put("cancelled", PollingHelper.poll(channel, running, Empty.class));
+    seen.put("future", PollingHelper.poll(channel, finishing, Empty.class));
     seen.put("cancelFinished", describe(() -> client.cancelOperation(finished)));
     seen.put("unknown", describe(() -> client.getOperation(finished + "0")));
     seen.put("badName", describe(() -> client.cancelOperation("projects/p/../x")));
