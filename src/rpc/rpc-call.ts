@@ -135,7 +135,7 @@ export abstract class RpcCall implements FinishedCall, Answering, Receiver, Expi
     else if (length > this.#bodyLimit()) this.fail(tooLarge(path.limits.requestMessageBytes));
     else {
       path.wheel.set(this, Math.min(this.deadline, this.openedAt + path.limits.requestArrivalMs));
-      if (path.stages.admit) this.#admit(path.stages.admit(this));
+      if (path.stages.admit) this.#admit(path.stages.admit);
     }
   }
 
@@ -307,18 +307,28 @@ export abstract class RpcCall implements FinishedCall, Answering, Receiver, Expi
     return this.wire.protocol.bodyLimit(this.path.limits.requestMessageBytes);
   }
 
-  #admit(verdict: ReturnType<NonNullable<Stages["admit"]>>): void {
+  /** Whatever becomes of a stage that decides here, it is the end of this call at most. */
+  #admit(admit: NonNullable<Stages["admit"]>): void {
+    let verdict: ReturnType<typeof admit>;
+    try {
+      verdict = admit(this);
+    } catch (error) {
+      verdict = Promise.reject(error);
+    }
     if (verdict === undefined) return;
     if (verdict instanceof ConnectError) {
       this.fail(verdict);
       return;
     }
     this.#admitted = false;
-    verdict.then((refusal) => {
-      this.#admitted = true;
-      if (refusal) this.fail(refusal);
-      else if (this.#arrived && this.phase === "reading") this.#run();
-    });
+    verdict.then(
+      (refusal) => {
+        this.#admitted = true;
+        if (refusal) this.fail(refusal);
+        else if (this.#arrived && this.phase === "reading") this.#run();
+      },
+      (error: unknown) => this.fail(error),
+    );
   }
 
   #run(): void {

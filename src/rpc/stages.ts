@@ -9,7 +9,8 @@ import type { Call } from "./call.ts";
 export interface Stages {
   /**
    * Decides from the header block, before the body is read or inflated, whether the call may go on: authentication,
-   * policy, load. Returns (or resolves to) the refusal, or nothing. Must not throw.
+   * policy, load. Returns (or resolves to) the refusal, or nothing. What it throws, or rejects with, ends the call as
+   * a fault of the gateway.
    */
   readonly admit?: (call: Call) => ConnectError | undefined | Promise<ConnectError | undefined>;
   /** The last word on an error before it leaves: what it returns is what the caller gets. Must not throw. */

@@ -74,6 +74,36 @@ describe("the admit stage", () => {
   });
 });
 
+describe("an admit stage that breaks its promise", () => {
+  it.each<[string, () => undefined | Promise<undefined>]>([
+    [
+      "throws",
+      () => {
+        throw new Error("a policy that cannot be read");
+      },
+    ],
+    ["rejects", () => Promise.reject(new Error("a policy that cannot be read"))],
+  ])("and %s ends that call alone, as a bug of the gateway", async (_how, broken) => {
+    let calls = 0;
+    const told: unknown[] = [];
+    const app = createRouter([echoService({ say: (message) => message })], {
+      registry: echoRegistry,
+      stages: {
+        admit: () => (calls++ === 0 ? broken() : undefined),
+        finished: (_call, error) => told.push(error?.cause),
+      },
+    });
+    const answer = await callInMemory(app, { target: SAY, headers, body });
+    expect(answer.status).toBe(500);
+    const { code, details } = JSON.parse(String(answer.body));
+    expect(code).toBe("internal");
+    expect(details[0].debug.reason).toBe("GATEWAY_BUG");
+    expect(String(answer.body)).not.toContain("policy");
+    expect(told).toEqual([new Error("a policy that cannot be read")]);
+    expect(await callInMemory(app, { target: SAY, headers, body })).toMatchObject({ status: 200 });
+  });
+});
+
 describe("the amendError stage", () => {
   const terse = (error: ConnectError) => new ConnectError("amended", error.code);
   const app = createRouter(
