@@ -70,7 +70,7 @@ export const REASONS = {
   UPSTREAM_CREDENTIALS_REJECTED: row(Code.Internal, "The upstream refused the gateway's own credentials."),
   // The upstream, when there was no usable answer.
   UPSTREAM_UNREACHABLE: again(Code.Unavailable, "No connection to the upstream could be made."),
-  UPSTREAM_TLS_FAILED: again(Code.Unavailable, "The TLS handshake with the upstream failed."),
+  UPSTREAM_TLS_FAILED: row(Code.Unavailable, "The TLS handshake with the upstream failed."),
   UPSTREAM_RESET: again(
     Code.Unavailable,
     "The upstream broke the connection off before its answer was complete.",

@@ -1,5 +1,6 @@
-import type { ConnectError } from "@connectrpc/connect";
-import { RetryInfoSchema } from "../../gen/google/rpc/error_details_pb.ts";
+import { Code, type ConnectError } from "@connectrpc/connect";
+import { ErrorInfoSchema, RetryInfoSchema } from "../../gen/google/rpc/error_details_pb.ts";
+import { ERROR_DOMAIN, REASONS, type Reason } from "../errors/reasons.ts";
 
 /**
  * How long the caller should wait before it tries again, from the google.rpc.RetryInfo among an error's details, in
@@ -17,4 +18,14 @@ export function retryDelayMs(error: ConnectError): number | undefined {
 export function retryAfterSeconds(error: ConnectError): string | undefined {
   const ms = retryDelayMs(error);
   return ms === undefined ? undefined : String(Math.ceil(ms / 1_000));
+}
+
+/**
+ * Whether the gateway knows of an UNAVAILABLE that a further attempt ends the same way, while the code alone would have
+ * gRPC clients make one: a certificate that is not trusted, say.
+ */
+export function isFinal(error: ConnectError): boolean {
+  if (error.code !== Code.Unavailable) return false;
+  const info = error.findDetails(ErrorInfoSchema).find(({ domain }) => domain === ERROR_DOMAIN);
+  return info !== undefined && REASONS[info.reason as Reason]?.retryable === false;
 }

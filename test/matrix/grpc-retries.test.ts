@@ -81,6 +81,14 @@ describe("grpc-js with a retry policy", () => {
     expect((attempts[1] ?? 0) - (attempts[0] ?? 0)).toBeGreaterThanOrEqual(395);
   });
 
+  it("makes one attempt at an UNAVAILABLE that would only come again", async () => {
+    answer = () => {
+      throw gatewayError("UPSTREAM_TLS_FAILED", "the certificate is not trusted here");
+    };
+    expect(await call()).toMatchObject({ code: 14 });
+    expect(attempts).toHaveLength(1);
+  });
+
   it("makes one attempt at anything else", async () => {
     answer = () => {
       throw new ConnectError("no", Code.FailedPrecondition);

@@ -5,7 +5,7 @@ import { join } from "node:path";
 import { TLSSocket } from "node:tls";
 import { Code, type ConnectError } from "@connectrpc/connect";
 import { afterAll, expect, test } from "vitest";
-import { ErrorInfoSchema } from "../../gen/google/rpc/error_details_pb.ts";
+import { ErrorInfoSchema, RetryInfoSchema } from "../../gen/google/rpc/error_details_pb.ts";
 import type { UpstreamConfig } from "../../src/config/config.ts";
 import { systemClock } from "../../src/lib/clock.ts";
 import { openUpstream } from "../../src/upstream/open-upstream.ts";
@@ -115,7 +115,8 @@ test("does not try a refused certificate again", async () => {
   await using server = await FaultServer.start(script, { cert: OTHER_CERTIFICATE, key: OTHER_KEY });
   const upstream = open({ endpoint: server.origin, ca });
   const started = performance.now();
-  await failure(upstream.api.get(OPERATION, new OpenCall()));
+  const error = await failure(upstream.api.get(OPERATION, new OpenCall()));
+  expect(error.findDetails(RetryInfoSchema), "and asks nobody to").toEqual([]);
   // A retry would come after a second.
   expect(performance.now() - started).toBeLessThan(900);
   expect(server.requests).toEqual([]);

@@ -3,11 +3,12 @@ import { anyPack } from "@bufbuild/protobuf/wkt";
 import type { ConnectError } from "@connectrpc/connect";
 import { StatusSchema } from "../../../gen/google/rpc/status_pb.ts";
 import { addMetadata, type HeaderRecord } from "../response-metadata.ts";
-import { retryDelayMs } from "../retry-delay.ts";
+import { isFinal, retryDelayMs } from "../retry-delay.ts";
 
 /**
  * Writes an error as gRPC trailers, of gRPC and gRPC-Web: `grpc-status`, `grpc-message` and, where it has details,
- * the same status once more as `grpc-status-details-bin`; RetryInfo also as `grpc-retry-pushback-ms`.
+ * the same status once more as `grpc-status-details-bin`; RetryInfo, or that there is none, also as
+ * `grpc-retry-pushback-ms`.
  * https://github.com/grpc/grpc/blob/master/doc/PROTOCOL-HTTP2.md#responses,
  * https://github.com/grpc/proposal/blob/master/A6-client-retries.md#pushback
  */
@@ -19,7 +20,11 @@ export function addGrpcStatus(into: HeaderRecord, error: ConnectError): void {
   into["grpc-status-details-bin"] = encodeStatus(error);
   const delayMs = retryDelayMs(error);
   if (delayMs !== undefined) into["grpc-retry-pushback-ms"] = String(delayMs);
+  else if (isFinal(error)) into["grpc-retry-pushback-ms"] = NO_RETRY;
 }
+
+/** A negative pushback: the client makes no further attempt, whatever its policy says (gRFC A6). */
+const NO_RETRY = "-1";
 
 /** google.rpc.Status in base64 without padding, as binary metadata is written. */
 function encodeStatus(error: ConnectError): string {
