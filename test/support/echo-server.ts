@@ -40,9 +40,14 @@ let rss = 0;
 const loopDelay = monitorEventLoopDelay({ resolution: 2 });
 loopDelay.enable();
 
+const ASK_FOR_HEADER = "header ";
+
 const service = echoService({
-  say: (message) => {
+  say: (message, call) => {
     handled++;
+    // Asks what the handler sees of a field of the request.
+    if (message.text.startsWith(ASK_FOR_HEADER))
+      return echo({ text: call.header(message.text.slice(ASK_FOR_HEADER.length)) ?? "unseen" });
     // `times` asks for a large answer.
     return message.times > 0 ? echo({ data: new Uint8Array(message.times) }) : message;
   },

@@ -54,10 +54,13 @@ export function readRequestHead(fields: readonly string[]): RequestHead | undefi
   return judge(headers);
 }
 
-/** Whether a header list may stand behind a body: no pseudo-fields, and names as everywhere (RFC 9113 §8.1). */
+/** Whether a header list may stand behind a body: no pseudo-fields, and else as in front (RFC 9113 §8.1). */
 export function areTrailers(fields: readonly string[]): boolean {
-  for (let at = 0; at < fields.length; at += 2)
-    if (!NAME.test(fields[at] as string) || FORBIDDEN.test(fields[at + 1] as string)) return false;
+  for (let at = 0; at < fields.length; at += 2) {
+    const name = fields[at] as string;
+    if (!NAME.test(name) || CONNECTION_FIELDS.has(name) || FORBIDDEN.test(fields[at + 1] as string))
+      return false;
+  }
   return true;
 }
 
