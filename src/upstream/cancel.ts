@@ -2,13 +2,15 @@ import { Code, type ConnectError } from "@connectrpc/connect";
 import { errorFromFailure, UpstreamFailure } from "../errors/from-failure.ts";
 import type { Clock } from "../lib/clock.ts";
 import type { RestRequest, RestResponse } from "../lib/rest.ts";
-import { type OperationFacts, operationFacts } from "./operation-facts.ts";
+import { isSameOperation, type OperationFacts, operationFacts } from "./operation-facts.ts";
 import type { UpstreamCall } from "./operations-api.ts";
 import { Attempts, type FailedRequest, type RestClient } from "./rest-client.ts";
 import { SendFailure } from "./send-failure.ts";
 
 /** The two requests that a cancel may need. */
 export interface CancelRequests {
+  /** Of the operation. */
+  readonly name: string;
   readonly cancel: RestRequest;
   /** Makes the read that resolves a doubt; `undefined` when the upstream offers no Get. */
   readonly read: () => RestRequest | undefined;
@@ -119,7 +121,9 @@ class Cancellation {
     // Out of time is an answer of its own, whatever was in doubt.
     if (this.call.ended) throw this.call.ended;
     if ("error" in response) return response;
-    return { facts: operationFacts(response.body), response };
+    const facts = operationFacts(response.body);
+    // What is said about another operation is no news of this one.
+    return isSameOperation(facts, this.requests.name) ? { facts, response } : undefined;
   }
 
   /** `{}`, and nothing at all, are what the API promises; anything else was not said by it. */

@@ -1,5 +1,9 @@
+import { idOf } from "../lib/operation-id.ts";
+
 /** What an operation's JSON says about how it stands, as far as a cancel needs to know. */
 export interface OperationFacts {
+  /** `name`, or "" without one. */
+  readonly name: string;
   readonly done: boolean;
   /** google.rpc code of `error`, or `undefined` without one. */
   readonly errorCode: number | undefined;
@@ -16,12 +20,19 @@ export function operationFacts(body: Uint8Array): OperationFacts {
   const code = record(operation["error"])["code"];
   const endTime = metadata["endTime"];
   const end = typeof endTime === "string" ? Date.parse(endTime) : Number.NaN;
+  const name = operation["name"];
   return {
+    name: typeof name === "string" ? name : "",
     done: operation["done"] === true,
     errorCode: typeof code === "number" ? code : undefined,
     cancelRequested: metadata["cancelRequested"] === true || metadata["requestedCancellation"] === true,
     endTime: Number.isNaN(end) ? undefined : end,
   };
+}
+
+/** Whether the facts may be of the operation that was asked for, by the rule of lib/operation-id.ts. */
+export function isSameOperation({ name }: OperationFacts, asked: string): boolean {
+  return name === "" || idOf(name) === idOf(asked);
 }
 
 function parse(body: Uint8Array): unknown {

@@ -13,6 +13,7 @@ import {
 import { errorFromFailure, UpstreamFailure } from "../errors/from-failure.ts";
 import type { Clock } from "../lib/clock.ts";
 import type { Encoded } from "../lib/encoded.ts";
+import { hasIdOf } from "../lib/operation-id.ts";
 import type { RestRequest } from "../lib/rest.ts";
 import { decodeOperation } from "../transcode/operation-codec.ts";
 import { cancelOperation } from "./cancel.ts";
@@ -56,7 +57,9 @@ export class RestOperations implements OperationsApi {
   async get(name: string, call: UpstreamCall): Promise<Encoded<Operation>> {
     const response = await this.client.execute(this.readRequest(name), call);
     try {
-      return decodeOperation(response.body);
+      const operation = decodeOperation(response.body);
+      if (!hasIdOf(operation, name)) throw new UpstreamFailure("malformed", "it is about another operation");
+      return operation;
     } catch (error) {
       throw decodeError(error);
     }
@@ -82,7 +85,7 @@ export class RestOperations implements OperationsApi {
       return Promise.reject(error);
     }
     const read = () => this.readRequestIfAny(name);
-    return cancelOperation(this.client, { cancel, read }, call, this.clock);
+    return cancelOperation(this.client, { name, cancel, read }, call, this.clock);
   }
 
   async delete(name: string, call: UpstreamCall): Promise<void> {

@@ -30,10 +30,10 @@ test.each(["Bearer ya29.A-b_c~d+e/f==", "bearer lower", `Bearer ${"x".repeat(4_0
 );
 
 test("mixes no two callers' tokens", async () => {
-  await using at = await startFaultUpstream((_, reply) => reply.json(200, { name: OPERATION }), {
-    credentials: "caller",
-    connections: 2,
-  });
+  await using at = await startFaultUpstream(
+    ({ path }, reply) => reply.json(200, { name: path.replace("/v1beta1/", "") }),
+    { credentials: "caller", connections: 2 },
+  );
   const callers = Array.from({ length: 40 }, (_, n) => `Bearer token-${n}`);
   await Promise.all(
     callers.map((authorization, n) =>

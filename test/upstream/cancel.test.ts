@@ -225,7 +225,9 @@ test("passes on the upstream's own refusal when the operation was over before th
 test("never sends again when it cannot read how the operation stands", async () => {
   const forbidden = (reply: Reply) =>
     reply.json(403, { error: { code: 403, status: "PERMISSION_DENIED", message: "no get for you" } });
-  for (const read of [unavailable, forbidden, reset]) {
+  const ofAnother = (reply: Reply) =>
+    reply.json(200, { name: `${OPERATION}0`, done: true, error: { code: 1 } });
+  for (const read of [unavailable, forbidden, reset, ofAnother]) {
     const truth = new Truth();
     truth.posts = [reset];
     truth.reads = [read];

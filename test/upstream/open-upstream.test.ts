@@ -127,12 +127,12 @@ test("shows its client certificate to a server that asks", async () => {
   await using server = await FaultServer.start(
     (_, reply) => {
       const peer = reply.socket instanceof TLSSocket && reply.socket.getPeerX509Certificate();
-      reply.json(200, { name: peer ? peer.subject : "nobody" });
+      reply.json(200, { name: `${peer ? peer.subject : "nobody"}/operations/1` });
     },
     { ...SERVER, ca: CA_CERTIFICATE, requestCert: true, rejectUnauthorized: true },
   );
   expect(await get({ endpoint: server.origin, ca, clientCertificate, clientKey })).toBe(
-    new X509Certificate(CLIENT_CERTIFICATE).subject,
+    `${new X509Certificate(CLIENT_CERTIFICATE).subject}/operations/1`,
   );
   expect(await get({ endpoint: server.origin, ca })).toMatchObject({ code: Code.Unavailable });
 });

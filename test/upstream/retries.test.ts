@@ -4,7 +4,7 @@ import { ErrorInfoSchema, RetryInfoSchema } from "../../gen/google/rpc/error_det
 import { FastClock } from "../support/fast-clock.ts";
 import { fastest } from "../support/fastest.ts";
 import { FaultServer } from "../support/fault-server.ts";
-import { OPERATION, open, startFaultUpstream } from "../support/fault-upstream.ts";
+import { DATASET, OPERATION, open, startFaultUpstream } from "../support/fault-upstream.ts";
 import { ManualClock } from "../support/manual-clock.ts";
 import { OpenCall } from "../support/open-call.ts";
 
@@ -232,7 +232,7 @@ test("serves others at their usual speed beside two hundred answers that drip", 
       if (request.path.endsWith("/1")) {
         reply.raw("HTTP/1.1 200 OK\r\ncontent-length: 1000\r\n\r\n");
         reply.drip("x".repeat(1000), 50);
-      } else reply.json(200, RUNNING);
+      } else reply.json(200, { ...RUNNING, name: `${DATASET}/operations/2` });
     },
     { connections: 256 },
   );
