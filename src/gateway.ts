@@ -13,6 +13,7 @@ import { readKeyPair } from "./listen/key-pair.ts";
 import { type Listener, type ListenerOptions, startListener } from "./listen/listener.ts";
 import type { OpenPort } from "./listen/port.ts";
 import { AccessLog } from "./observe/access-log.ts";
+import { BugLog } from "./observe/bug-log.ts";
 import type { Log } from "./observe/log.ts";
 import { Metrics } from "./observe/metrics.ts";
 import type { MetricsPeers } from "./observe/metrics-snapshot.ts";
@@ -103,7 +104,9 @@ export async function startGateway(config: Config, parts: GatewayParts): Promise
     compressMinBytes: config.compressMinBytes,
     clock,
     cors: createCorsPolicy(config.cors.allowedOrigins, RESPONSE_METADATA),
-    stages: observerStages([accessLog, metrics].filter((observer) => observer !== undefined)),
+    stages: observerStages(
+      [accessLog, metrics, new BugLog(parts.log)].filter((observer) => observer !== undefined),
+    ),
     pages,
     streamEnded: () => departed.add(),
   });

@@ -1,3 +1,5 @@
+import type { ConnectError } from "@connectrpc/connect";
+import { failureFacts } from "../errors/failure-facts.ts";
 import { codeName } from "../errors/http-code.ts";
 import type { Clock } from "../lib/clock.ts";
 import {
@@ -21,6 +23,17 @@ const COLLECT_MS = 10;
 
 /** So many characters are written at once, whatever the time. */
 const COLLECT_CHARACTERS = 65_536;
+
+/** What is said of a failed call alone; each value is a word or a number, see {@link failureFacts}. */
+function failureFields(error: ConnectError, withAttempts: boolean): string {
+  const { reason, domain, cause, attempts } = failureFacts(error);
+  let fields = "";
+  if (reason !== undefined) fields += `,"reason":"${reason}"`;
+  if (domain !== undefined) fields += `,"domain":"${domain}"`;
+  if (cause !== undefined) fields += `,"cause":"${cause}"`;
+  if (withAttempts && attempts !== undefined) fields += `,"attempts":${attempts}`;
+  return fields;
+}
 
 /** Codes that are the server's fault and not told by any other party. */
 const FAULTS: ReadonlySet<string> = new Set(["INTERNAL", "UNKNOWN", "DATA_LOSS"]);
@@ -46,25 +59,29 @@ export class AccessLog implements CallObserver {
     this.#pid = pid;
   }
 
-  finished(call: ObservedCall, code: number): void {
+  finished(call: ObservedCall, error: ConnectError | undefined): void {
     const method = this.#methodOf(call.method);
     if (method === "") return;
-    const name = codeName(code);
+    const name = error === undefined ? "OK" : codeName(error.code);
     const { upstreamOutcome: upstream } = call;
     const upstreamFields =
       upstream === undefined
         ? ""
         : `,"upstreamStatus":${upstream.httpStatus},"attempts":${upstream.attempts}`;
+    const failure = error === undefined ? "" : failureFields(error, upstream === undefined);
     this.#add(
       name,
-      `${method}"protocol":"${call.protocol}","code":"${name}","durationMs":${this.#sinceMs(call.openedAt)}` +
+      `${method}"protocol":"${call.protocol}","code":"${name}"${failure},"durationMs":${this.#sinceMs(call.openedAt)}` +
         `,"requestBytes":${call.requestBytes},"responseBytes":${call.responseBytes},"responseMessages":${call.responseMessages}` +
         `,"peer":"${call.peer}","requestId":"${call.requestId}"${upstreamFields}`,
     );
   }
 
-  refused(request: ObservedRefusal, why: { readonly httpStatus: number } | { readonly code: number }): void {
-    const verdict = "code" in why ? `"code":"${codeName(why.code)}"` : `"httpStatus":${why.httpStatus}`;
+  refused(request: ObservedRefusal, why: number | ConnectError): void {
+    const verdict =
+      typeof why === "number"
+        ? `"httpStatus":${why}`
+        : `"code":"${codeName(why.code)}"${failureFields(why, false)}`;
     // Its path may hold anything, so it is not told.
     this.#add(
       "",

@@ -1,3 +1,4 @@
+import type { ConnectError } from "@connectrpc/connect";
 import type { Metric, Registry } from "prom-client";
 import { codeName } from "../errors/http-code.ts";
 import type { Clock } from "../lib/clock.ts";
@@ -26,6 +27,7 @@ interface GaugeSource {
 
 /** google.rpc codes are 0 to 16. */
 const CODES = 17;
+const OK = 0;
 
 /**
  * The metrics of the process, under the names of the OpenTelemetry RPC and HTTP conventions 1.45 in Prometheus' spelling.
@@ -58,8 +60,9 @@ export class Metrics implements CallObserver {
     peers?.share(() => this.#snapshot());
   }
 
-  finished(call: ObservedCall, code: number): void {
+  finished(call: ObservedCall, error: ConnectError | undefined): void {
     const { method } = call;
+    const code = error === undefined ? OK : error.code;
     if (UNOBSERVED_SERVICES.has(method.parent.typeName)) return;
     let all = this.#callSeries.get(method);
     if (all === undefined) {
@@ -77,8 +80,8 @@ export class Metrics implements CallObserver {
     series.observe((this.#clock.monotonic() - call.openedAt) / 1_000);
   }
 
-  refused(_request: ObservedRefusal, why: { readonly httpStatus: number } | { readonly code: number }): void {
-    const verdict = "code" in why ? codeName(why.code) : String(why.httpStatus);
+  refused(_request: ObservedRefusal, why: number | ConnectError): void {
+    const verdict = typeof why === "number" ? String(why) : codeName(why.code);
     let series = this.#refusedSeries.get(verdict);
     if (series === undefined) {
       const labels = { rpc_method: "_OTHER", rpc_status_code: verdict, error_type: verdict };
@@ -172,5 +175,5 @@ async function openRegistry(
 function rpcLabels(system: string, method: string, code: number): Record<string, string> {
   const status = codeName(code);
   const labels = { rpc_system_name: system, rpc_method: method, rpc_status_code: status };
-  return code === 0 ? labels : { ...labels, error_type: status };
+  return code === OK ? labels : { ...labels, error_type: status };
 }

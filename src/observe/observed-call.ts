@@ -1,3 +1,5 @@
+import type { ConnectError } from "@connectrpc/connect";
+
 /** What log and metrics need to know of a call that has been answered. */
 export interface ObservedCall {
   readonly method: { readonly name: string; readonly parent: { readonly typeName: string } };
@@ -21,10 +23,10 @@ export interface ObservedRefusal {
 
 /** Where calls are told to. Each method must not throw. */
 export interface CallObserver {
-  /** `code` is 0 for OK, else the google.rpc code. */
-  finished(call: ObservedCall, code: number): void;
-  /** `status` is an HTTP status, or the google.rpc code of an answer in the caller's protocol. */
-  refused(request: ObservedRefusal, why: { readonly httpStatus: number } | { readonly code: number }): void;
+  /** `error` is absent for OK. */
+  finished(call: ObservedCall, error: ConnectError | undefined): void;
+  /** `why` is an HTTP status, or the error of an answer in the caller's protocol. */
+  refused(request: ObservedRefusal, why: number | ConnectError): void;
 }
 
 /**

@@ -6,12 +6,10 @@ export function observerStages(observers: readonly CallObserver[]): Stages {
   if (observers.length === 0) return {};
   return {
     finished(call, error) {
-      const code = error === undefined ? 0 : error.code;
-      for (const observer of observers) observer.finished(call, code);
+      for (const observer of observers) observer.finished(call, error);
     },
     refused(carrier, why) {
-      const verdict = typeof why === "number" ? { httpStatus: why } : { code: why.code };
-      for (const observer of observers) observer.refused(carrier, verdict);
+      for (const observer of observers) observer.refused(carrier, why);
     },
   };
 }

@@ -272,12 +272,13 @@ export abstract class RpcCall implements FinishedCall, Answering, Receiver, Expi
   fail(thrown: unknown): void {
     if (this.phase === "answered") return;
     const error = finishError(thrown);
-    const finished = this.path.stages.amendError?.(error) ?? error;
+    let finished = this.path.stages.amendError?.(error) ?? error;
     try {
       this.sendError(finished);
-    } catch {
+    } catch (bug) {
       // A header that Node refuses, say: better no answer than half of one.
       this.carrier.reset("INTERNAL_ERROR");
+      finished = finishError(bug);
     }
     this.decided(finished);
   }

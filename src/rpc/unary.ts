@@ -1,5 +1,6 @@
 import type { DescMethod, Message } from "@bufbuild/protobuf";
 import type { ConnectError } from "@connectrpc/connect";
+import { finishError } from "../errors/fit.ts";
 import type { Encoded } from "../lib/encoded.ts";
 import type { TransportCall } from "../listen/transport.ts";
 import type { Wire } from "./content-type.ts";
@@ -69,9 +70,11 @@ export class UnaryCall extends RpcCall {
     this.responseMessages = 1;
     try {
       this.wire.protocol.answer(this, bytes, encoding);
-    } catch {
+    } catch (error) {
       // A header that Node refuses, say: better no answer than half of one.
       this.carrier.reset("INTERNAL_ERROR");
+      this.decided(finishError(error));
+      return;
     }
     this.decided(undefined);
   }

@@ -4,8 +4,10 @@
  */
 import { openSync } from "node:fs";
 import { Operations } from "../../gen/google/longrunning/operations_pb.ts";
+import { gatewayError } from "../../src/errors/reasons.ts";
 import { systemClock } from "../../src/lib/clock.ts";
 import { AccessLog } from "../../src/observe/access-log.ts";
+import { BugLog } from "../../src/observe/bug-log.ts";
 import { createLog } from "../../src/observe/log.ts";
 import { Metrics } from "../../src/observe/metrics.ts";
 import type { CallObserver, ObservedCall } from "../../src/observe/observed-call.ts";
@@ -20,6 +22,7 @@ const write = (lines: string) => log.write(lines);
 const observers: Readonly<Record<string, CallObserver>> = {
   "access log": new AccessLog({ clock: systemClock, pid: process.pid, write }),
   metrics: new Metrics(systemClock),
+  "bug log": new BugLog(log),
 };
 
 const call: ObservedCall = {
@@ -34,11 +37,13 @@ const call: ObservedCall = {
   upstreamOutcome: { httpStatus: 200, attempts: 1 },
 };
 
+const NOT_FOUND = gatewayError("UPSTREAM_NOT_FOUND", "no such operation");
+
 /** CPU of the process for each call, writing included, in nanoseconds. */
 async function measure(observer: CallObserver): Promise<number> {
   const before = process.cpuUsage();
   for (let turn = 0; turn < TURNS; turn++) {
-    for (let i = 0; i < CALLS; i++) observer.finished(call, i % 20 === 0 ? 5 : 0);
+    for (let i = 0; i < CALLS; i++) observer.finished(call, i % 20 === 0 ? NOT_FOUND : undefined);
     await new Promise((resolve) => setImmediate(resolve));
   }
   await new Promise((resolve) => setTimeout(resolve, 20));

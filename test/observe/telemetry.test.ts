@@ -1,4 +1,6 @@
 import { createServer } from "node:http";
+import { createServer as createNetServer } from "node:net";
+import { createServer as createTlsServer } from "node:tls";
 import { createClient } from "@connectrpc/connect";
 import { createGrpcTransport } from "@connectrpc/connect-node";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
@@ -7,6 +9,7 @@ import { Health } from "../../gen/grpc/health/v1/health_pb.ts";
 import { startServe } from "../support/cli-process.ts";
 import { OPERATION, type SlowUpstream, startSlowUpstream } from "../support/slow-upstream.ts";
 import { startTestGateway } from "../support/test-gateway.ts";
+import { TEST_CERTIFICATE, TEST_KEY } from "../support/tls.ts";
 
 let upstream: SlowUpstream;
 beforeAll(async () => {
@@ -17,6 +20,17 @@ afterAll(() => upstream.close());
 const metricsOf = async (address: string, headers: Record<string, string> = {}) => {
   const response = await fetch(`http://${address}/metrics`, { headers });
   return { status: response.status, text: await response.text() };
+};
+
+/** The access line of a call that a gateway with this upstream could not answer, its deadline too short for a third attempt. */
+const failedCallBefore = async (endpoint: string) => {
+  const gateway = await startServe(["--upstream-endpoint", endpoint, "--upstream-credentials", "none"]);
+  const client = createClient(Operations, createGrpcTransport({ baseUrl: `http://${gateway.address}` }));
+  await client.getOperation({ name: OPERATION }, { timeoutMs: 2_500 }).catch(() => undefined);
+  gateway.child.kill("SIGTERM");
+  const { stderr } = await gateway.ended;
+  const lines = stderr.trimEnd().split("\n");
+  return lines.map((line) => JSON.parse(line)).find(({ message }) => message === "rpc");
 };
 
 /** Value of the sample whose line begins so. */
@@ -45,11 +59,37 @@ describe("a gateway that is called", () => {
       .filter(({ message }) => message === "rpc");
     expect(lines).toMatchObject([
       { code: "OK", requestId: "of-the-test", upstreamStatus: 200, attempts: 1, protocol: "grpc" },
-      { code: "INVALID_ARGUMENT" },
+      { code: "INVALID_ARGUMENT", reason: "NAME_INVALID" },
       { method: "_OTHER", httpStatus: 404 },
     ]);
     expect(stderr).not.toContain("projects/");
     expect(stderr).not.toContain("no name");
+  });
+
+  it("logs why the upstream could not be asked: the code of the system or of TLS, and how often it was tried", async () => {
+    const stranger = createTlsServer({ cert: TEST_CERTIFICATE, key: TEST_KEY }, () => {});
+    const breaks = createNetServer((socket) => socket.once("data", () => socket.resetAndDestroy()));
+    const closed = createNetServer();
+    const ports: number[] = [];
+    for (const server of [stranger, breaks, closed]) {
+      await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+      ports.push((server.address() as { port: number }).port);
+    }
+    closed.close();
+    const [tls, reset, refused] = await Promise.all(
+      [`https://127.0.0.1:${ports[0]}`, `http://127.0.0.1:${ports[1]}`, `http://127.0.0.1:${ports[2]}`].map(
+        failedCallBefore,
+      ),
+    );
+    expect(tls).toMatchObject({
+      reason: "UPSTREAM_TLS_FAILED",
+      cause: "DEPTH_ZERO_SELF_SIGNED_CERT",
+      attempts: 1,
+    });
+    expect(reset).toMatchObject({ reason: "UPSTREAM_RESET", cause: "ECONNRESET", attempts: 2 });
+    expect(refused).toMatchObject({ reason: "UPSTREAM_UNREACHABLE", cause: "ECONNREFUSED", attempts: 2 });
+    stranger.close();
+    breaks.close();
   });
 
   it("counts calls and requests, and shows it on /metrics", async () => {
