@@ -14,6 +14,9 @@ export class GoodCaller {
   readonly #http1 = new Agent({ keepAlive: true });
   readonly #http2: Http2SessionManager;
   readonly #latencies: number[] = [];
+  #started: () => void = () => {};
+  /** Resolves with the first answer on each of the connections. */
+  readonly started: Promise<void>;
 
   constructor(url: string) {
     this.#http2 = new Http2SessionManager(url);
@@ -21,6 +24,12 @@ export class GoodCaller {
       createGrpcTransport({ baseUrl: url, sessionManager: this.#http2 }),
       createConnectTransport({ baseUrl: url, httpVersion: "1.1", nodeOptions: { agent: this.#http1 } }),
     ];
+    let waiting = transports.length;
+    this.started = new Promise((resolve) => {
+      this.#started = () => {
+        if (--waiting === 0) resolve();
+      };
+    });
     this.#done = Promise.all(transports.map((transport) => this.#callOn(transport)));
     // Looked at in stop(); until then a failure must not end the process.
     this.#done.catch(() => {});
@@ -50,12 +59,13 @@ export class GoodCaller {
 
   async #callOn(transport: ReturnType<typeof createGrpcTransport>): Promise<void> {
     const method = EchoService.method["say"] as DescMethodUnary;
-    while (this.#running) {
+    for (let first = true; this.#running; first = false) {
       const text = `call ${this.#calls}`;
       const start = performance.now();
       const answer = await transport.unary(method, undefined, 10_000, undefined, { text });
       expect((answer.message as Echo).text).toBe(text);
       this.#calls++;
+      if (first) this.#started();
       this.#latencies.push(performance.now() - start);
       await new Promise((resolve) => setTimeout(resolve, 2));
     }
