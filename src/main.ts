@@ -4,6 +4,7 @@
 import { CommandError, EXIT } from "./cli/exit-codes.ts";
 import type { CommandIo } from "./cli/io.ts";
 import { runProgram } from "./cli/program.ts";
+import { systemClock } from "./lib/clock.ts";
 import { scrub } from "./observe/scrub.ts";
 
 const io: CommandIo = {
@@ -12,6 +13,7 @@ const io: CommandIo = {
   err: (text) => void process.stderr.write(text),
   columns: process.stdout.columns,
   terminal: process.stdout.isTTY ? process.stdout : undefined,
+  clock: systemClock,
 };
 
 // `lro-gateway list … | head` closes the pipe early, and that is no failure. `serve` outlives its reader.

@@ -35,7 +35,7 @@ export async function cancelAndWait(
 ): Promise<number> {
   const settings = readClientSettings(options, io);
   const waitMs = readTimeout(options) ?? DEFAULT_WAIT_MS;
-  const stop = new StopWaiting(process, undefined);
+  const stop = new StopWaiting(process, io, undefined);
   const response = await resolve(name, waitMs, settings, stop);
   if (!response) {
     io.err(

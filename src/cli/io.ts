@@ -1,4 +1,5 @@
 import type { WriteStream } from "node:tty";
+import type { Clock } from "../lib/clock.ts";
 
 /** What a command reads and writes, so that tests can run one without a process. */
 export interface CommandIo {
@@ -11,4 +12,6 @@ export interface CommandIo {
   readonly columns: number | undefined;
   /** The terminal that stdout is, for what is drawn in place; absent when it is a file or a pipe. */
   readonly terminal?: WriteStream | undefined;
+  /** Measures `--timeout`. */
+  readonly clock: Pick<Clock, "setTimer">;
 }

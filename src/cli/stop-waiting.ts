@@ -1,21 +1,19 @@
+import type { Timer } from "../lib/clock.ts";
+import type { CommandIo } from "./io.ts";
 import type { ProcessEvents, StopSignal } from "./run-until-stopped.ts";
-
-/** Timers of Node.js cannot be longer, ms: 24.8 days. */
-const MAX_TIMER_MS = 2 ** 31 - 1;
 
 /** What makes a command stop waiting before there is an outcome: the time is up, or the user has had enough. */
 export class StopWaiting {
   /** Why it stopped; `undefined` while it goes on. */
   reason: StopSignal | "time-up" | undefined;
   readonly #controller = new AbortController();
-  readonly #timer: NodeJS.Timeout | undefined;
+  readonly #timer: Timer | undefined;
 
   /** `timeoutMs` undefined: without end. */
-  constructor(process: ProcessEvents, timeoutMs: number | undefined) {
+  constructor(process: ProcessEvents, { clock }: Pick<CommandIo, "clock">, timeoutMs: number | undefined) {
     process.on("SIGINT", () => this.#stop("SIGINT"));
     process.on("SIGTERM", () => this.#stop("SIGTERM"));
-    if (timeoutMs !== undefined)
-      this.#timer = setTimeout(() => this.#stop("time-up"), Math.min(timeoutMs, MAX_TIMER_MS));
+    if (timeoutMs !== undefined) this.#timer = clock.setTimer(timeoutMs, () => this.#stop("time-up"));
   }
 
   /** Aborted as soon as there is a {@link reason}. */
@@ -25,7 +23,7 @@ export class StopWaiting {
 
   /** There is an outcome: the time does not matter any more. */
   done(): void {
-    clearTimeout(this.#timer);
+    this.#timer?.cancel();
   }
 
   #stop(reason: StopSignal | "time-up"): void {

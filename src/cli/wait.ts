@@ -22,7 +22,7 @@ export async function wait(
 ): Promise<number> {
   const settings = readClientSettings(options, io);
   const timeoutMs = readTimeout(options);
-  const stop = new StopWaiting(process, timeoutMs);
+  const stop = new StopWaiting(process, io, timeoutMs);
   const drawn = settings.output === "table" && io.terminal;
   const display = drawn ? new BarDisplay(drawn, false) : new RemarkDisplay(io);
   const last = await followOperation({

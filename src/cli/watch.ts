@@ -38,7 +38,7 @@ export async function watch(
   const single = OPERATION_NAME.test(target);
   if (single && filter !== undefined)
     throw new CommandError("--filter: is for the operations of a dataset, not for one operation", EXIT.USAGE);
-  const stop = new StopWaiting(process, timeoutMs);
+  const stop = new StopWaiting(process, io, timeoutMs);
   const display = openDisplay(settings, io, !single);
   const onLoss = (loss: Parameters<typeof lossRemark>[0], delayMs: number): void => {
     const remark = lossRemark(loss, delayMs);

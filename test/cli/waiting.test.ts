@@ -7,6 +7,7 @@ import type { RunningGateway } from "../../src/gateway.ts";
 import { systemClock } from "../../src/lib/clock.ts";
 import { runInside } from "../support/run-program.ts";
 import { startTestGateway } from "../support/test-gateway.ts";
+import { TimeUpOn } from "../support/time-up-on.ts";
 
 const DATASET = "projects/p/locations/l/datasets/waiting";
 
@@ -30,6 +31,12 @@ function start(spec: OperationSpec = {}): string {
 /** Runs a client command on the test's gateway. */
 function client(...args: string[]) {
   return runInside([...args, "--address", gateway.address]);
+}
+
+/** The same on a terminal, with a time that is up as soon as the command has written something. */
+function clientUntil(pattern: RegExp, terminal: FakeTerminal, ...args: string[]) {
+  const time = new TimeUpOn(pattern, terminal.stream);
+  return runInside([...args, "--address", gateway.address], {}, terminal.stream, time);
 }
 
 const DONE = { durationMs: 1, ageMs: 10_000 } as const;
@@ -57,9 +64,9 @@ describe.concurrent.each(["wait", "watch"])("the exit code of %s", (command) => 
 
   it("tells an operation that outlasts the timeout by 7, and how to go on", async () => {
     const name = start();
-    const { code, stdout, stderr } = await client(command, name, "--timeout", "300ms");
+    const terminal = new FakeTerminal();
+    const { code, stderr } = await clientUntil(/RUNNING/, terminal, command, name, "--timeout", "300ms");
     expect(code).toBe(7);
-    expect(stdout).toContain("RUNNING");
     expect(stderr).toBe(`The operation still runs after 300ms; go on with: lro-gateway wait ${name}\n`);
   });
 
@@ -120,7 +127,12 @@ describe.concurrent("watch", () => {
     const ends = start({ dataset, id: "ends", durationMs: 1_000 });
     start({ dataset, id: "other", kind: "dicomStores.export" });
     const filter = "metadata.apiMethodName:ImportResources";
-    const { code, stdout, stderr } = await client("watch", dataset, "--filter", filter, "--timeout", "4s");
+    const { code, stdout, stderr } = await runInside(
+      ["watch", dataset, "--filter", filter, "--timeout", "4s", "--address", gateway.address],
+      {},
+      undefined,
+      new TimeUpOn(/SUCCEEDED/),
+    );
     expect([code, stderr]).toEqual([0, ""]);
     expect(stdout).toMatch(new RegExp(`RUNNING +${ends} `));
     expect(stdout).toMatch(new RegExp(`SUCCEEDED +${ends} `));
@@ -132,8 +144,14 @@ describe.concurrent("watch", () => {
     start({ dataset, id: "goes-on", ageMs: 60_000 });
     const fails = start({ dataset, id: "fails", durationMs: 1_000, outcome: "error" });
     const terminal = new FakeTerminal();
-    const args = ["watch", dataset, "--timeout", "3s", "--address", gateway.address];
-    const { code, stdout } = await runInside(args, {}, terminal.stream);
+    const { code, stdout } = await clientUntil(
+      /FAILED(?:.|\n)*goes-on/,
+      terminal,
+      "watch",
+      dataset,
+      "--timeout",
+      "3s",
+    );
     expect([code, stdout]).toEqual([0, ""]);
     expect(terminal.text).toMatch(/RUNNING {4}\[#*\.+\] .* {2}goes-on/);
     expect(terminal.text).toMatch(
@@ -159,10 +177,10 @@ describe.concurrent("cancel --wait", () => {
 
   it("tells an operation that runs on by 7, and an unknown one by 8", async () => {
     const name = start({ onCancel: "complete" });
-    const running = await client("cancel", "--wait", name, "--timeout", "500ms");
+    const running = await client("cancel", "--wait", name, "--timeout", "4s");
     expect([running.code, running.stderr]).toEqual([
       7,
-      `The operation still runs after 500ms; go on with: lro-gateway wait ${name}\n`,
+      `The operation still runs after 4s; go on with: lro-gateway wait ${name}\n`,
     ]);
     expect(running.stdout).toMatch(/^STILL_RUNNING: /);
     const unknown = await client("cancel", "--wait", `${DATASET}/operations/unknown`);

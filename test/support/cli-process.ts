@@ -51,6 +51,16 @@ export function startCli(args: readonly string[], options: StartOptions = {}): C
   );
 }
 
+/** Commands that have not ended. */
+const running = new Set<ChildProcess>();
+
+// A test that has run out of time leaves its commands behind; they must not outlive it. Test runners end their workers by
+// SIGTERM, which is no exit to Node.js unless somebody listens.
+process.on("exit", () => {
+  for (const child of running) child.kill("SIGKILL");
+});
+process.once("SIGTERM", () => process.exit(143));
+
 /** Starts any command, from the root of the repository. */
 export function startCommand(
   file: string,
@@ -64,6 +74,8 @@ export function startCommand(
     stdio: ["ignore", "pipe", "pipe"],
     detached: options.group ?? false,
   });
+  running.add(child);
+  child.on("exit", () => running.delete(child));
   let stdout = "";
   let stderr = "";
   const watchers = new Set<() => void>();

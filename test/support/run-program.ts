@@ -2,6 +2,8 @@ import type { WriteStream } from "node:tty";
 import { CommandError } from "../../src/cli/exit-codes.ts";
 import type { CommandIo } from "../../src/cli/io.ts";
 import { runProgram } from "../../src/cli/program.ts";
+import { systemClock } from "../../src/lib/clock.ts";
+import type { TimeUpOn } from "./time-up-on.ts";
 
 /** A command run inside this process: what it wrote and its exit code. */
 export interface ProgramRun {
@@ -15,6 +17,7 @@ export async function runInside(
   args: readonly string[],
   env: Readonly<Record<string, string>> = {},
   terminal?: WriteStream,
+  time?: TimeUpOn,
 ): Promise<ProgramRun> {
   let stdout = "";
   let stderr = "";
@@ -22,12 +25,14 @@ export async function runInside(
     env,
     out: (text) => {
       stdout += text;
+      time?.wrote(text);
     },
     err: (text) => {
       stderr += text;
     },
     columns: undefined,
     terminal,
+    clock: time ?? systemClock,
   };
   const noProcess = {
     on: () => undefined,
