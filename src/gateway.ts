@@ -116,6 +116,7 @@ export async function startGateway(config: Config, parts: GatewayParts): Promise
       listen: config.listen,
       openPort: parts.openPort,
       tls,
+      http1: config.http1,
       http2: config.http2,
       limits,
       clock,

@@ -11,6 +11,8 @@ export interface Config {
   readonly maxConnectionAge: number;
   /** Processes that serve the port. Default 1; `auto`: one for each CPU. */
   readonly workers: number | "auto";
+  /** Which implementation of HTTP/1.1 serves callers. Default `node`. */
+  readonly http1: "node" | "own";
   /** Which implementation of HTTP/2 serves callers. Default `node`. */
   readonly http2: "node" | "own";
   /** Whether server reflection is answered. Default true. */

@@ -202,7 +202,7 @@ log: { level: [] }
     expect(complaints({ file, env, flags })).toMatchInlineSnapshot(`
       [
         "mistakes.yaml:1: listen: 8080 is not host:port, for example 127.0.0.1:8080 or [::1]:8080, or unix:/path",
-        "mistakes.yaml:2: there is no key "allow_unauthenticatd" (did you mean allow_unauthenticated?); allowed: listen, allow_unauthenticated, max_connection_age, workers, http2, reflection, compress_min_bytes, tls, upstream, waiting, drain, cors, log, metrics",
+        "mistakes.yaml:2: there is no key "allow_unauthenticatd" (did you mean allow_unauthenticated?); allowed: listen, allow_unauthenticated, max_connection_age, workers, http1, http2, reflection, compress_min_bytes, tls, upstream, waiting, drain, cors, log, metrics",
         "mistakes.yaml:4: upstream has no key "endpont" (did you mean endpoint?); allowed: endpoint, api_version, credentials, rules, scope, quota_project, universe_domain, mtls_endpoint, client_certificate, client_key, ca, connections, connect_timeout, headers_timeout, body_timeout, request_timeout, max_response_bytes",
         "mistakes.yaml:5: upstream.endpoint: "https://…@h/v1" holds a user name or password, which would end up in logs; write it like https://healthcare.googleapis.com",
         "mistakes.yaml:6: upstream.credentials: "adcc" is not one of adc, caller, none; did you mean adc?",
@@ -210,7 +210,7 @@ log: { level: [] }
         "mistakes.yaml:8: waiting: 3 is not a section; allowed in it: max_wait, heartbeat, max_stream_age, reauthorize_interval, reads_per_second, list_threshold, max_watches, max_watches_per_caller, max_operations, max_collection_operations",
         "mistakes.yaml:10: cors.allowed_origins: "*" is refused: list each origin, for example https://console.example.com",
         "mistakes.yaml:10: cors.allowed_origins: 3 is not a list of origins, for example [https://console.example.com]",
-        "mistakes.yaml:11: there is no key "heartbeat" (did you mean waiting.heartbeat?); allowed: listen, allow_unauthenticated, max_connection_age, workers, http2, reflection, compress_min_bytes, tls, upstream, waiting, drain, cors, log, metrics",
+        "mistakes.yaml:11: there is no key "heartbeat" (did you mean waiting.heartbeat?); allowed: listen, allow_unauthenticated, max_connection_age, workers, http1, http2, reflection, compress_min_bytes, tls, upstream, waiting, drain, cors, log, metrics",
         "mistakes.yaml:12: log.level: a list is not one of debug, info, warn, error, silent",
         "LRO_GATEWAY_LISTN: there is no such variable; did you mean LRO_GATEWAY_LISTEN?",
         "LRO_GATEWAY_LOG_LEVEL: log.level: "trace" is not one of debug, info, warn, error, silent",

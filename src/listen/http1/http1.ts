@@ -23,6 +23,7 @@ export function ownHttp1(app: App, context: CarrierContext): Carrier {
   };
   return {
     accept(socket) {
+      if (socket.destroyed) return;
       new Http1Connection(socket, shared);
       timer ??= clock.setTimer(SWEEP_MS, sweep);
     },
