@@ -13,6 +13,8 @@ export function nodeHttp1(app: App, { limits, clock, departure }: CarrierContext
       requestTimeout: 2 * limits.headersMs,
       connectionsCheckingInterval: 1_000,
       keepAliveTimeout: limits.keepAliveMs,
+      // Else Node keeps the first of two `authorization` or `content-type` lines and says nothing of the second.
+      joinDuplicateHeaders: true,
     },
     acceptHttp1Request(app, clock, departure),
   );

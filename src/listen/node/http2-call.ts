@@ -22,14 +22,41 @@ const RESET_CODES: Readonly<Record<ResetCode, number>> = {
 /** The listener for the `stream` event of a `node:http2` server: hands each stream to the app as a call. */
 export function acceptHttp2Stream(
   app: App,
-): (stream: ServerHttp2Stream, headers: IncomingHttpHeaders) => void {
-  return (stream, headers) => {
+): (
+  stream: ServerHttp2Stream,
+  headers: IncomingHttpHeaders,
+  flags: number,
+  rawHeaders: readonly string[],
+) => void {
+  return (stream, headers, _flags, rawHeaders) => {
     // A stream without this listener takes the process down when its peer resets it.
     stream.on("error", doNothing);
     // Opened and reset in one packet: nobody waits for the answer, so nobody works for it (rapid reset).
     if (stream.closed || stream.destroyed) return;
-    app(new Http2Call(stream as CarriedStream, headers));
+    // Node gives a list for `set-cookie` only, which no request has a meaning for.
+    app(new Http2Call(stream as CarriedStream, withBoth(headers as RequestHeaders, rawHeaders)));
   };
+}
+
+/**
+ * Of two `authorization` or `content-type` lines Node keeps the first and says nothing of the second; whoever looked at
+ * the call before us may have gone by the second. Joined they are neither a token nor a type.
+ */
+function withBoth(headers: RequestHeaders, rawHeaders: readonly string[]): RequestHeaders {
+  let tokens = 0;
+  let types = 0;
+  for (let at = 0; at < rawHeaders.length; at += 2) {
+    const name = rawHeaders[at];
+    if (name === "authorization") tokens++;
+    else if (name === "content-type") types++;
+  }
+  if (tokens < 2 && types < 2) return headers;
+  const all = (name: string) =>
+    rawHeaders.filter((_, at) => at % 2 === 1 && rawHeaders[at - 1] === name).join(", ");
+  const joined: Record<string, string | undefined> = Object.assign(Object.create(null), headers);
+  if (tokens > 1) joined["authorization"] = all("authorization");
+  if (types > 1) joined["content-type"] = all("content-type");
+  return joined;
 }
 
 /** Where a stream keeps its call, so that all streams share their listeners instead of making six closures each. */
@@ -55,11 +82,10 @@ class Http2Call implements TransportCall {
   requestComplete = false;
   #flushed: ((error: Error | null | undefined) => void) | undefined;
 
-  constructor(stream: CarriedStream, headers: IncomingHttpHeaders) {
+  constructor(stream: CarriedStream, headers: RequestHeaders) {
     stream[CALL] = this;
     this.stream = stream;
-    // Node gives a list for `set-cookie` only, which no request has a meaning for.
-    this.headers = headers as RequestHeaders;
+    this.headers = headers;
   }
 
   get verb(): string {
