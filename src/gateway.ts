@@ -3,6 +3,7 @@ import { Health } from "../gen/grpc/health/v1/health_pb.ts";
 import { OperationWatcher } from "../gen/lrogateway/v1/operation_watcher_pb.ts";
 import type { Config, UpstreamConfig } from "./config/config.ts";
 import { ConfigurationRefused } from "./config/problem.ts";
+import { causeOf } from "./errors/failure-facts.ts";
 import { CUT_HEADER } from "./errors/fit.ts";
 import { UPSTREAM_REQUEST_ID_HEADER, UPSTREAM_STATUS_HEADER } from "./errors/from-upstream.ts";
 import { gatewayError, LAYER_HEADER } from "./errors/reasons.ts";
@@ -249,7 +250,12 @@ export function openBackend(
       ...parts,
       transcoder: bindings,
       ...(metrics && { onAttempt: (verb, outcome, ms) => metrics.upstreamRequest(verb, outcome, ms) }),
-      onTokenFailure: (error) => parts.log.warn("no token for the upstream", { error }),
+      onTokenFailure: (failure) =>
+        parts.log.warn("no token for the upstream", {
+          kind: failure.kind,
+          detail: failure.message,
+          cause: causeOf(failure),
+        }),
     },
   );
   if ("api" in upstream) return upstream;

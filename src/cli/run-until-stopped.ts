@@ -1,5 +1,6 @@
 import type { Log } from "../observe/log.ts";
 import { EXIT } from "./exit-codes.ts";
+import { logWarnings, type WarningEvents } from "./log-warnings.ts";
 
 /** Something that listens until it is told to stop. */
 export interface Running {
@@ -8,7 +9,8 @@ export interface Running {
 }
 
 /** What is needed of the process. */
-export interface ProcessEvents {
+export interface ProcessEvents extends WarningEvents {
+  on(event: "warning", listener: (warning: Error) => void): unknown;
   on(event: StopSignal, listener: () => void): unknown;
   on(event: "uncaughtException", listener: (error: Error) => void): unknown;
   exit(code: number): never;
@@ -32,7 +34,7 @@ const MAX_DRAIN_AFTER_FAILURE_MS = 10_000;
 /**
  * Starts something and keeps it until SIGTERM or SIGINT, then drains it. Returns the exit code: 0, or 1 when the
  * process was ended by a failure that nothing caught (it is logged). A second signal ends the process at once. Signals
- * count from the beginning, so one that comes during the start stops what was started.
+ * count from the beginning, so one that comes during the start stops what was started. Warnings of Node.js go into the log.
  */
 export async function runUntilStopped(
   start: () => Promise<Running>,
@@ -40,6 +42,7 @@ export async function runUntilStopped(
   process: ProcessEvents,
   monotonic: () => number,
 ): Promise<number> {
+  logWarnings(process, log);
   let firstStop: number | undefined;
   const stop = Promise.withResolvers<number>();
   const onSignal = (signal: StopSignal): void => {

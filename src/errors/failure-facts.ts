@@ -8,11 +8,7 @@ export interface FailureFacts {
   readonly reason: string | undefined;
   /** Of the ErrorInfo, where it is not the gateway's own. */
   readonly domain: string | undefined;
-  /**
-   * What lies at the bottom: the code of the system, of TLS or of the HTTP library (`ECONNREFUSED`,
-   * `DEPTH_ZERO_SELF_SIGNED_CERT`, `UND_ERR_SOCKET`), else the kind of the failure (`headers-timeout`), else the reason
-   * of the error inside.
-   */
+  /** See {@link causeOf}. */
   readonly cause: string | undefined;
   /** How often the upstream was asked, where the error says so. */
   readonly attempts: number | undefined;
@@ -25,7 +21,7 @@ export function failureFacts(error: ConnectError): FailureFacts {
   return {
     reason: reasonOf(info),
     domain: info && info.domain !== ERROR_DOMAIN ? word(info.domain, DOMAIN) : undefined,
-    cause: causeWord(error),
+    cause: causeOf(error),
     attempts: info?.domain === ERROR_DOMAIN && Number.isInteger(attempts) ? attempts : undefined,
   };
 }
@@ -55,8 +51,12 @@ function word(text: string, form: RegExp): string {
   return form.test(text) ? text : OTHER;
 }
 
-/** The code of the innermost cause that has one; else the kind, else the reason, of the innermost that has that. */
-function causeWord(error: ConnectError): string | undefined {
+/**
+ * What lies at the bottom of a failure: the code of the system, of TLS or of the HTTP library (`ECONNREFUSED`,
+ * `DEPTH_ZERO_SELF_SIGNED_CERT`, `UND_ERR_SOCKET`), else the kind of the failure inside (`headers-timeout`), else its
+ * reason; of several the innermost.
+ */
+export function causeOf(error: Error): string | undefined {
   let code: string | undefined;
   let kind: string | undefined;
   let reason: string | undefined;

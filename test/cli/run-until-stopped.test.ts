@@ -116,3 +116,20 @@ it("passes on why the start failed", async () => {
   );
   await expect(code).rejects.toBe(failure);
 });
+
+it("takes warnings into the log, in place of the text that Node.js prints", async () => {
+  const { process, messages } = setUp();
+  let printed = 0;
+  const early = new FakeProcess();
+  early.on("warning", () => printed++);
+  void runUntilStopped(
+    async () => ({ drain: async () => {} }),
+    memoryLog().log,
+    early,
+    () => 0,
+  );
+  early.emit("warning", new Error("old"));
+  expect(printed).toBe(0);
+  process.emit("warning", Object.assign(new Error("no metadata server"), { name: "MetadataLookupWarning" }));
+  expect(messages).toEqual(["a warning of Node.js or of a library"]);
+});

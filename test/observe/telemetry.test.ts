@@ -92,6 +92,34 @@ describe("a gateway that is called", () => {
     breaks.close();
   });
 
+  it("logs what libraries warn of, and each failure to get a token, as one line of JSON without stacks", async () => {
+    const metadata = createNetServer((socket) => socket.resetAndDestroy());
+    await new Promise<void>((resolve) => metadata.listen(0, "127.0.0.1", resolve));
+    const { port } = metadata.address() as { port: number };
+    const gateway = await startServe(["--upstream-endpoint", "https://healthcare.googleapis.com"], {
+      env: { HOME: "/nonexistent", GCE_METADATA_HOST: `127.0.0.1:${port}` },
+    });
+    while (!gateway.stderr().includes("MetadataLookupWarning") || !gateway.stderr().includes("no token"))
+      await new Promise((resolve) => setTimeout(resolve, 20));
+    gateway.child.kill("SIGTERM");
+    const { stderr } = await gateway.ended;
+    metadata.close();
+    const lines = stderr
+      .trimEnd()
+      .split("\n")
+      .map((line) => JSON.parse(line));
+    expect(lines.find(({ warning }) => warning === "MetadataLookupWarning")).toMatchObject({
+      severity: "WARNING",
+      detail: expect.stringContaining("ECONNRESET"),
+    });
+    expect(lines.find(({ message }) => message === "no token for the upstream")).toMatchObject({
+      severity: "WARNING",
+      kind: "rejected",
+      detail: expect.stringContaining("the credentials could not be loaded"),
+    });
+    expect(stderr).not.toMatch(/\\n +at /);
+  });
+
   it("counts calls and requests, and shows it on /metrics", async () => {
     const gateway = await startTestGateway(upstream.endpoint);
     const transport = createGrpcTransport({ baseUrl: `http://${gateway.address}` });

@@ -36,6 +36,7 @@ export async function runInside(
   };
   const noProcess = {
     on: () => undefined,
+    removeAllListeners: () => undefined,
     exit: (): never => {
       throw new Error("exit");
     },
