@@ -9,7 +9,7 @@ import { createRouter, type RouterOptions } from "../../src/rpc/router.ts";
 import { echo, echoRegistry, echoService } from "./echo-service.ts";
 
 export interface EchoServerOptions {
-  readonly listener?: Partial<Pick<ListenerOptions, "listen" | "limits" | "http1" | "http2">>;
+  readonly listener?: Partial<Pick<ListenerOptions, "listen" | "limits" | "http1" | "http2" | "tls">>;
   readonly router?: Partial<
     Pick<RouterOptions, "requestArrivalMs" | "answerStallMs" | "requestMessageBytes">
   >;
