@@ -46,7 +46,9 @@ interface Verdict {
  * one of the HTTP status; the message; every detail on its own. Never throws, whatever the body is.
  */
 export function errorFromResponse(response: RestResponse, context: UpstreamErrorContext): ConnectError {
-  const body = readErrorBody(response.body);
+  const redirect = response.status >= 300 && response.status < 400;
+  // Whoever redirects is not the API, and what it says of codes and details means nothing.
+  const body = redirect ? NOTHING_SAID : readErrorBody(response.body);
   const verdict = refusedCredentials(judge(body, response, context), response, context);
   const error = new ConnectError(redact(verdict.message).toWellFormed(), verdict.code);
   for (const { desc, message } of details(body)) error.details.push({ desc, value: message });
@@ -58,6 +60,8 @@ export function errorFromResponse(response: RestResponse, context: UpstreamError
   if (requestId !== undefined) error.metadata.set(UPSTREAM_REQUEST_ID_HEADER, requestId);
   return error;
 }
+
+const NOTHING_SAID: ErrorBody = { shape: "other" };
 
 /** The upstream's id of a request, from its response headers; `undefined` if none is a plain token of ≤ 128 characters. */
 export function upstreamRequestId(response: Pick<RestResponse, "headers">): string | undefined {

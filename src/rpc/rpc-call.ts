@@ -57,7 +57,8 @@ export interface CallLimits {
 
 /** A request in the query of a GET. */
 export interface Query {
-  readonly message: Buffer;
+  /** Throws a ConnectError when it cannot be read. */
+  readonly readMessage: () => Buffer;
   /** Name of the coding that it is compressed with. */
   readonly encoding: string | undefined;
 }
@@ -338,7 +339,7 @@ export abstract class RpcCall implements FinishedCall, Answering, Receiver, Expi
     let request: Message;
     try {
       const bytes = wire.protocol.readMessage(
-        this.#query?.message ?? bytesOf(this.#body),
+        this.#query ? this.#query.readMessage() : bytesOf(this.#body),
         this.compression,
         path.limits.requestMessageBytes,
       );

@@ -127,6 +127,34 @@ describe("the code", () => {
   });
 });
 
+describe("a redirect", () => {
+  test.each([300, 301, 302, 303, 304, 307, 308, 399])(
+    "with HTTP %i is one, whatever stands in its body",
+    (status) => {
+      for (const error of [
+        { code: status, status: "NOT_FOUND", message: "it is gone" },
+        { code: 401, status: "UNAUTHENTICATED", message: "log in", details: [DEBUG] },
+        {
+          status: "OK",
+          details: [{ "@type": "type.googleapis.com/google.rpc.ErrorInfo", reason: "R", domain: "d" }],
+        },
+      ]) {
+        for (const body of [{ error }, error, { error: "invalid_grant" }]) {
+          const found = errorFromResponse({ status, headers: JSON_TYPE, body: bytes(body) }, ADC);
+          expect([Code[found.code], found.rawMessage]).toEqual([
+            "Unknown",
+            `HTTP ${status} from upstream: redirects are not followed; check upstream.endpoint`,
+          ]);
+          expect(found.findDetails(ErrorInfoSchema).map(({ reason }) => reason)).toEqual([
+            "UPSTREAM_REDIRECT",
+          ]);
+          expect(found.details).toHaveLength(1);
+        }
+      }
+    },
+  );
+});
+
 describe("a refusal of the credentials", () => {
   const body = {
     error: {

@@ -182,6 +182,25 @@ describe("Connect GET", () => {
     expect(await get(`${LOOK}?encoding=json&message=%7B`)).toMatchObject({ status: 400 });
     expect(await get(`${LOOK}?encoding=json&message=%7B%7D&compression=lzma`)).toMatchObject({ status: 501 });
   });
+
+  it("reads base64 of both alphabets with and without padding, and refuses what is none", async () => {
+    const ask = (text: string) => get(`${LOOK}?encoding=json&base64=1&message=${text}`);
+    const bytes = Buffer.from('{"text":"ü?>"}');
+    for (const text of [
+      bytes.toString("base64url"),
+      bytes.toString("base64url").padEnd(20, "%3D"),
+      encodeURIComponent(bytes.toString("base64")),
+    ])
+      expect((await ask(text)).body.toString()).toBe('{"text":"ü?>"}');
+    for (const text of ["%25%25", "e30%3D%3D", "e", "e3%200", "e30%3De30", "%3D"]) {
+      const { status, body } = await ask(text);
+      expect([text, status, body.toString()]).toEqual([
+        text,
+        400,
+        expect.stringContaining("not the base64 that it says it is"),
+      ]);
+    }
+  });
 });
 
 describe("Connect streams", () => {

@@ -110,6 +110,18 @@ describe("gRPC-Web text", () => {
     );
   });
 
+  it.each(["%%%%", "AAAA AAA", "AAAAA", "AA=A", "A===", "AAA==", "====", "AA==\n", "AA-_", "é"])(
+    "refuses %j, which is not base64",
+    async (text) => {
+      const body = [Buffer.from(text)];
+      const answer = await callInMemory(app, { target: SAY, headers, body });
+      const [trailers, ...others] = envelopes(Buffer.from(answer.body.toString(), "base64"));
+      expect(others).toEqual([]);
+      expect(trailers?.message.toString()).toContain("grpc-status: 3\r\n");
+      expect(trailers?.message.toString()).toContain("not the base64 that it says it is");
+    },
+  );
+
   it("writes each piece of a stream as base64 of its own", async () => {
     const body = [Buffer.from(request("a", 1).toString("base64"))];
     const answer = await callInMemory(app, { target: REPEAT, headers, body });

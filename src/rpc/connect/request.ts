@@ -1,4 +1,5 @@
 import type { RequestHeaders } from "../../listen/transport.ts";
+import { decodeBase64Url } from "../base64.ts";
 import { type Negotiated, negotiateCompression } from "../compression.ts";
 import { compressionUnnamed, readOnlyEnvelope, tooLarge } from "../envelope.ts";
 
@@ -34,7 +35,8 @@ export function readStreamMessage(body: Buffer, { request }: Negotiated, limit: 
 /** What the query of a GET holds. */
 export interface GetRequest {
   readonly codec: "proto" | "json" | undefined;
-  readonly message: Buffer;
+  /** Decodes `message`; throws a ConnectError INVALID_ARGUMENT when it is not the base64 that it says it is. */
+  readonly readMessage: () => Buffer;
   /** Value of `compression`. */
   readonly encoding: string | undefined;
 }
@@ -46,7 +48,7 @@ export function readGetRequest(query: string): GetRequest {
   const message = params.get("message") ?? "";
   return {
     codec: encoding === "proto" || encoding === "json" ? encoding : undefined,
-    message: params.get("base64") === "1" ? Buffer.from(message, "base64") : Buffer.from(message),
+    readMessage: () => (params.get("base64") === "1" ? decodeBase64Url(message) : Buffer.from(message)),
     encoding: params.get("compression") ?? undefined,
   };
 }

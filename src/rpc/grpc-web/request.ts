@@ -1,3 +1,4 @@
+import { decodeBase64Pieces } from "../base64.ts";
 import type { Negotiated } from "../compression.ts";
 import { readGrpcMessage } from "../grpc/request.ts";
 
@@ -7,10 +8,5 @@ import { readGrpcMessage } from "../grpc/request.ts";
  * https://github.com/grpc/grpc/blob/master/doc/PROTOCOL-WEB.md#protocol-differences-vs-grpc-over-http2
  */
 export function readGrpcWebTextMessage(body: Buffer, compression: Negotiated, limit: number): Uint8Array {
-  const pieces = body.toString("latin1").match(/[^=]+=*/g) ?? [];
-  return readGrpcMessage(
-    Buffer.concat(pieces.map((piece) => Buffer.from(piece, "base64"))),
-    compression,
-    limit,
-  );
+  return readGrpcMessage(decodeBase64Pieces(body.toString("latin1")), compression, limit);
 }
