@@ -7,6 +7,7 @@ import { DEFAULT_LISTENER_LIMITS } from "../../src/listen/limits.ts";
 import { type Listener, startListener } from "../../src/listen/listener.ts";
 import { defineService } from "../../src/rpc/handler.ts";
 import { createRouter } from "../../src/rpc/router.ts";
+import { CARRIERS } from "../support/carriers.ts";
 import { echoRegistry, echoService, REPEAT, SAY } from "../support/echo-service.ts";
 import { envelope } from "../support/encode-request.ts";
 import { fetchLoad, grpcLoad } from "../support/load-callers.ts";
@@ -31,7 +32,7 @@ describe("Departure", () => {
   });
 });
 
-describe("a listener whose connections do not grow old", () => {
+describe.each(CARRIERS)("over %s, a listener whose connections do not grow old", (_name, carriers) => {
   let listener: Listener | undefined;
   afterEach(() => listener?.close());
   // Sessions are looked at ten times in the time for an answer to a PING.
@@ -46,7 +47,7 @@ describe("a listener whose connections do not grow old", () => {
       },
     });
     const router = createRouter([service], { registry: echoRegistry });
-    listener = await startListener({ listen: "127.0.0.1:0", limits }, (call) => {
+    listener = await startListener({ listen: "127.0.0.1:0", limits, ...carriers }, (call) => {
       peers[call.httpVersion].add(call.peer);
       router(call);
     });
@@ -78,7 +79,7 @@ describe("a listener whose connections do not grow old", () => {
       }),
     });
     const router = createRouter([service], { registry: echoRegistry });
-    listener = await startListener({ listen: "127.0.0.1:0", limits }, router);
+    listener = await startListener({ listen: "127.0.0.1:0", limits, ...carriers }, router);
     const session = connect(`http://${listener.address}`);
     const lastStreams: (number | undefined)[] = [];
     session.on("goaway", (_code, lastStream) => lastStreams.push(lastStream));

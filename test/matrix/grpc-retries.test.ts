@@ -4,6 +4,7 @@ import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { gatewayError } from "../../src/errors/reasons.ts";
 import { type Listener, startListener } from "../../src/listen/listener.ts";
 import { createRouter } from "../../src/rpc/router.ts";
+import { HTTP2_NAMES } from "../support/carriers.ts";
 import { EchoSchema, echo, echoRegistry, echoService, SAY } from "../support/echo-service.ts";
 import { encode } from "../support/encode-request.ts";
 
@@ -23,7 +24,7 @@ const SERVICE_CONFIG = JSON.stringify({
   ],
 });
 
-describe("grpc-js with a retry policy", () => {
+describe.each(HTTP2_NAMES)("grpc-js with a retry policy before %s HTTP/2", (http2) => {
   let listener: Listener;
   const attempts: number[] = [];
   let answer: (attempt: number) => ReturnType<typeof echo>;
@@ -33,7 +34,7 @@ describe("grpc-js with a retry policy", () => {
       return answer(attempts.length);
     };
     listener = await startListener(
-      { listen: "127.0.0.1:0" },
+      { listen: "127.0.0.1:0", http2 },
       createRouter([echoService({ say })], { registry: echoRegistry }),
     );
   });

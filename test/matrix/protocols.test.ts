@@ -19,6 +19,7 @@ import { ErrorInfoSchema, RetryInfoSchema } from "../../gen/google/rpc/error_det
 import { gatewayError } from "../../src/errors/reasons.ts";
 import { type Listener, startListener } from "../../src/listen/listener.ts";
 import { createRouter, type RouterOptions } from "../../src/rpc/router.ts";
+import { CARRIERS } from "../support/carriers.ts";
 import {
   type Echo,
   EchoSchema,
@@ -66,12 +67,16 @@ const WAYS: Record<string, Partial<RouterOptions>> = {
   "connect-es' handlers": { allThroughConnectEs: true },
 };
 
-describe.each(Object.entries(WAYS))("%s serves", (_way, options) => {
+describe.each(
+  Object.entries(WAYS).flatMap(([way, options]) =>
+    CARRIERS.map(([name, carriers]) => [`${way} over ${name}`, options, carriers] as const),
+  ),
+)("%s serves", (_way, options, carriers) => {
   let listener: Listener;
   let url: string;
   beforeAll(async () => {
     listener = await startListener(
-      { listen: "127.0.0.1:0" },
+      { listen: "127.0.0.1:0", ...carriers },
       createRouter([service], { registry: echoRegistry, ...options }),
     );
     url = `http://${listener.address}`;

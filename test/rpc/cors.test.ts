@@ -6,6 +6,7 @@ import type { RunningGateway } from "../../src/gateway.ts";
 import { type Listener, startListener } from "../../src/listen/listener.ts";
 import { createCorsPolicy } from "../../src/rpc/cors.ts";
 import { createRouter } from "../../src/rpc/router.ts";
+import { HTTP1_NAMES, HTTP2_NAMES } from "../support/carriers.ts";
 import { echo, echoRegistry, echoService, LOOK, REPEAT, SAY, streamOf } from "../support/echo-service.ts";
 import { envelope } from "../support/encode-request.ts";
 import { startTestGateway } from "../support/test-gateway.ts";
@@ -102,9 +103,9 @@ const CALLS = [
 ] as const;
 
 describe.each([
-  ["HTTP/1.1", overHttp1],
-  ["HTTP/2", overHttp2],
-])("CORS over %s", (_name, send) => {
+  ...HTTP1_NAMES.map((http1) => [`${http1} HTTP/1.1`, overHttp1, { http1 }] as const),
+  ...HTTP2_NAMES.map((http2) => [`${http2} HTTP/2`, overHttp2, { http2 }] as const),
+])("CORS over %s", (_name, send, carriers) => {
   let listener: Listener;
   let ran = 0;
   beforeAll(async () => {
@@ -118,7 +119,7 @@ describe.each([
       repeat: () => handle(streamOf([echo({ text: "one" })])),
     });
     listener = await startListener(
-      { listen: "127.0.0.1:0" },
+      { listen: "127.0.0.1:0", ...carriers },
       createRouter([service], { registry: echoRegistry, cors: createCorsPolicy([PAGE], ["lro-example"]) }),
     );
   });

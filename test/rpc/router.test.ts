@@ -18,6 +18,7 @@ import {
 import { type Listener, startListener } from "../../src/listen/listener.ts";
 import { defineService, type ResponseStream } from "../../src/rpc/handler.ts";
 import { createRouter } from "../../src/rpc/router.ts";
+import { CARRIERS } from "../support/carriers.ts";
 
 const operations = defineService(Operations, {
   getOperation: (request, call) => {
@@ -57,11 +58,11 @@ function threeStates(): ResponseStream<Message> {
 }
 const health = defineService(Health, { watch: () => threeStates() as ResponseStream<never> });
 
-describe("createRouter()", () => {
+describe.each(CARRIERS)("createRouter() over %s", (_name, carriers) => {
   let listener: Listener;
   beforeAll(async () => {
     listener = await startListener(
-      { listen: "127.0.0.1:0" },
+      { listen: "127.0.0.1:0", ...carriers },
       createRouter([operations, health], { registry: createRegistry(Operations) }),
     );
   });
