@@ -24,7 +24,7 @@ const QUIET_FACTOR = 6;
 const ROUND_TRIP_MS = 1_000;
 
 /** How long a connection whose last word is said waits for its peer to close, in milliseconds. */
-const LINGER_MS = 1_000;
+const LINGER_MS = 2_000;
 
 /** How long a peer may take to acknowledge our SETTINGS (RFC 9113 §6.5.3), in milliseconds: many lost packets. */
 const SETTINGS_ACK_MS = 30_000;

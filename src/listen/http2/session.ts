@@ -192,9 +192,10 @@ export class Http2Session implements IncomingOwner, SendObserver, Writer {
     if (this.endedAt !== undefined || !socket.writable) return;
     if (this.blockedSince === undefined && this.#queue.ready) {
       this.#guarded(() => this.#queue.fill(slab, date));
-      if (slab.at > 0) socket.write(slab.bytes.subarray(0, slab.at));
+      const { written } = slab;
+      if (written.length > 0) socket.write(written);
       const kept = socket.writableLength > 0;
-      slab.clear(kept);
+      slab.next(kept);
       if (kept && socket.writableNeedDrain) this.blockedSince = this.#context.clock.monotonic();
       else if (this.#queue.ready) this.#schedule();
     }
@@ -270,10 +271,12 @@ export class Http2Session implements IncomingOwner, SendObserver, Writer {
     this.#tell();
   }
 
-  /** Says nothing more. What the peer still sends is read away, or the kernel would reset the connection under our last words. */
+  /** Says nothing more, and leaves the peer time to hear the last words before the watch closes the socket. */
   #end(): void {
     this.endedAt = this.#context.clock.monotonic();
     this.#socket.end();
+    // What a peer at fault still sends waits in the kernel: to read it away would serve a flood.
+    if (this.#failed) this.#socket.pause();
   }
 
   #close(): void {

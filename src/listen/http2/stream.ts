@@ -67,6 +67,7 @@ export class Http2Stream implements TransportCall {
   #receiver: Receiver | undefined;
   #opened = false;
   #begun = false;
+  #bodiless = false;
   #completeTold = false;
   #paused = false;
   /** Bytes that the receiver has taken and the peer does not know of. */
@@ -129,21 +130,23 @@ export class Http2Stream implements TransportCall {
     if (trailers) this.trailerBlock = encodeHeaders(trailers);
     this.headBlock = headBlock;
     this.#begun = true;
-    if (body?.byteLength) this.body.push(body);
+    const length = this.#mayHaveBody(status) ? (body?.byteLength ?? 0) : 0;
+    if (body && length > 0) this.body.push(body);
     this.ending = true;
-    this.#owner.sendLater(this, body?.byteLength ?? 0);
+    this.#owner.sendLater(this, length);
   }
 
   begin(status: number, headers: ResponseHeaders, _trailers: boolean): void {
     if (this.outcome !== undefined || this.#begun) return;
     this.headBlock = encodeHeaders(headers, status);
     this.#begun = true;
+    this.#bodiless = !this.#mayHaveBody(status);
     this.#owner.sendLater(this, 0);
   }
 
   write(chunk: Uint8Array): boolean {
     if (this.outcome !== undefined || this.ending) return true;
-    if (chunk.byteLength === 0) return true;
+    if (chunk.byteLength === 0 || this.#bodiless) return true;
     this.body.push(chunk);
     this.waits = true;
     this.#owner.sendLater(this, chunk.byteLength);
@@ -201,6 +204,11 @@ export class Http2Stream implements TransportCall {
     this.receiveWindow += this.#taken;
     this.#owner.widen(this, this.#taken);
     this.#taken = 0;
+  }
+
+  /** RFC 9110 §9.3.2, §15.3.5, §15.4.5. */
+  #mayHaveBody(status: number): boolean {
+    return status !== 204 && status !== 304 && this.verb !== "HEAD";
   }
 
   /** A receiver that pauses within keeps the rest for later. */

@@ -1,6 +1,9 @@
 import type { Clock } from "../../lib/clock.ts";
 
-/** A burst, and then so many a second. Reads the clock only when the burst is used up, so that counting costs nothing. */
+/**
+ * A burst, and then so many a second. Reads the clock only when the burst is used up, so that counting costs nothing;
+ * what time has brought until then may come on top of it, up to a second burst.
+ */
 export class TokenBucket {
   readonly #clock: Clock;
   readonly #burst: number;

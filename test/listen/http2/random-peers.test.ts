@@ -4,6 +4,7 @@ import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { type Listener, startListener } from "../../../src/listen/listener.ts";
 import type { Receiver, TransportCall } from "../../../src/listen/transport.ts";
 import { Flag, Frame, frame, grpcFields, headerBlock, RawH2 } from "../../support/raw-h2.ts";
+import { TEST_CERTIFICATE, TEST_KEY } from "../../support/tls.ts";
 
 /** Connections of a property. `RANDOM_PEERS_RUNS=1000` for many, with a `--testTimeout`. */
 const RUNS = Number(process.env["RANDOM_PEERS_RUNS"] ?? 40);
@@ -151,7 +152,8 @@ describe("our own HTTP/2", () => {
   let listener: Listener;
   let port: number;
   beforeAll(async () => {
-    listener = await startListener({ listen: "127.0.0.1:0", http2: "own" }, (call) => {
+    const tls = { cert: TEST_CERTIFICATE, key: TEST_KEY };
+    listener = await startListener({ listen: "127.0.0.1:0", http2: "own", tls }, (call) => {
       call.receive(new EchoReceiver(call));
     });
     port = Number(listener.address.split(":").at(-1));
@@ -168,37 +170,42 @@ describe("our own HTTP/2", () => {
     });
   }
 
-  it("answers nghttp2 to the byte, whatever its windows and frames, and whenever it gives up", async () => {
-    const settings = fc.record({
-      initialWindowSize: fc.oneof(
-        fc.integer({ min: 1, max: 5_000 }),
-        fc.integer({ min: 16_384, max: 1_000_000 }),
-      ),
-      maxFrameSize: fc.integer({ min: 16_384, max: 100_000 }),
-      headerTableSize: fc.constantFrom(0, 100, 4_096, 65_536),
-    });
-    await fc.assert(
-      fc.asyncProperty(
-        settings,
-        fc.array(plans, { minLength: 1, maxLength: 25 }),
-        async (settings, calls) => {
-          const session = connect(`http://127.0.0.1:${port}`, { settings });
-          session.on("error", () => {});
-          try {
-            // A window is a round trip, and a window of one byte makes many of them.
-            const most = 100 * settings.initialWindowSize;
-            await Promise.all(
-              calls.map((plan) => run(session, { ...plan, size: Math.min(plan.size, most) })),
-            );
-          } finally {
-            session.destroy();
-          }
-        },
-      ),
-      { numRuns: RUNS },
-    );
-    await allClosed();
-  });
+  it.each(["http", "https"])(
+    "answers nghttp2 over %s to the byte, whatever its windows and frames, and whenever it gives up",
+    async (scheme) => {
+      const settings = fc.record({
+        initialWindowSize: fc.oneof(
+          fc.integer({ min: 1, max: 5_000 }),
+          fc.integer({ min: 16_384, max: 1_000_000 }),
+        ),
+        maxFrameSize: fc.integer({ min: 16_384, max: 100_000 }),
+        headerTableSize: fc.constantFrom(0, 100, 4_096, 65_536),
+      });
+      await fc.assert(
+        fc.asyncProperty(
+          settings,
+          fc.array(plans, { minLength: 1, maxLength: 25 }),
+          async (settings, calls) => {
+            const session = connect(`${scheme}://localhost:${port}`, { settings, ca: TEST_CERTIFICATE });
+            session.on("error", () => {});
+            // Each request that waits for the connection listens for its end.
+            session.setMaxListeners(0);
+            try {
+              // A window is a round trip, and a window of one byte makes many of them.
+              const most = 100 * settings.initialWindowSize;
+              await Promise.all(
+                calls.map((plan) => run(session, { ...plan, size: Math.min(plan.size, most) })),
+              );
+            } finally {
+              session.destroy();
+            }
+          },
+        ),
+        { numRuns: RUNS },
+      );
+      await allClosed();
+    },
+  );
 
   it("survives any frames, and leaves no call behind", async () => {
     const open = headerBlock(grpcFields("/echo?times=2"));

@@ -28,6 +28,8 @@ class Sender {
       this.finished.push(stream.id);
     },
   });
+  /** Whether the socket keeps what it is given. */
+  kept = false;
   readonly #slab = new Slab();
   readonly #owner: StreamOwner = {
     secure: false,
@@ -61,9 +63,10 @@ class Sender {
     let writes = 0;
     while (this.queue.ready) {
       this.queue.fill(this.#slab, DATE);
-      if (this.#slab.at === 0) break;
-      this.#reader.read(Buffer.from(this.#slab.bytes.subarray(0, this.#slab.at)));
-      this.#slab.clear(false);
+      const { written } = this.#slab;
+      if (written.length === 0) break;
+      this.#reader.read(Buffer.from(written));
+      this.#slab.next(this.kept);
       writes++;
     }
     return writes;
