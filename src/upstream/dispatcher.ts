@@ -38,7 +38,7 @@ export interface ConnectionTimeouts {
   readonly keepAlive: number;
 }
 
-/** Why these: see each line. undici counts the middle two in steps of about half a second. */
+/** Why these: see each line. The middle two are the exchange's to keep, not undici's. */
 export const DEFAULT_CONNECTION_TIMEOUTS: ConnectionTimeouts = {
   // A TCP and TLS handshake across the planet takes half a second; one lost SYN costs another second, two cost three.
   connect: 5_000,
@@ -65,8 +65,9 @@ export function createDispatcherFactory(options: DispatcherOptions, connections:
   const timeouts = { ...DEFAULT_CONNECTION_TIMEOUTS, ...options.timeouts };
   const tls = definedOnly(options.tls ?? {});
   const clientOptions = {
-    headersTimeout: timeouts.headers,
-    bodyTimeout: timeouts.body,
+    // The exchange keeps these, see {@link Exchange.age}.
+    headersTimeout: 0,
+    bodyTimeout: 0,
     keepAliveTimeout: timeouts.keepAlive,
     keepAliveMaxTimeout: KEEP_ALIVE_MAX_MS,
     maxHeaderSize: MAX_HEADER_BYTES,

@@ -3,21 +3,18 @@ import type { RestResponse } from "../lib/rest.ts";
 import { inflate } from "./inflate.ts";
 import { classifySendError, SendFailure } from "./send-failure.ts";
 
-/** The most bytes that an answer may bring. */
-export interface ResponseLimits {
-  /** Of a success, after inflating. */
+/** What an answer may bring, and how long it may take. */
+export interface ExchangeLimits {
+  /** Bytes of a success, after inflating. */
   readonly body: number;
-  /** Of an error: what is beyond is not read. */
+  /** Bytes of an error: what is beyond is not read. */
   readonly errorBody: number;
-}
-
-/** Told how an {@link Exchange} went on. */
-export interface ExchangeListener {
-  /** The answer is complete. Exactly one of this and {@link onFailure} is called, once. */
-  onResponse(response: RestResponse): void;
-  onFailure(failure: SendFailure): void;
-  /** The connection that carried the exchange is free for another; called once, if it ever had one. */
-  onRelease(): void;
+  /** Milliseconds in all, the wait for a connection included. */
+  readonly requestMs: number;
+  /** Milliseconds from the request to the complete head of its answer. */
+  readonly headersMs: number;
+  /** Milliseconds of silence within a body. */
+  readonly silenceMs: number;
 }
 
 const EMPTY = new Uint8Array(0);
@@ -28,32 +25,47 @@ const EMPTY = new Uint8Array(0);
  *
  * An error answer is worth its status even when its body is cut off, reset or too long, so it settles with what came.
  */
-export class Exchange implements Dispatcher.DispatchHandler {
+export abstract class Exchange implements Dispatcher.DispatchHandler {
   /** Whether the request has been handed to a connection; from then on it may have reached the upstream. */
   sent = false;
   settled = false;
-  /** When the time of this exchange is over, on the monotonic clock. */
-  readonly expires: number;
-  private readonly limits: ResponseLimits;
-  private readonly listener: ExchangeListener;
+  private readonly limits: ExchangeLimits;
   private controller: Dispatcher.DispatchController | undefined;
   private status = 0;
-  private headers: Readonly<Record<string, string>> = {};
+  private answerHeaders: Readonly<Record<string, string>> = {};
   private first: Uint8Array = EMPTY;
   private rest: Uint8Array[] | undefined;
   private size = 0;
   private limit: number;
   private released = false;
+  /** For so many milliseconds at least it has been under way, and has been silent. */
+  private lasted = 0;
+  private silent = 0;
 
-  constructor(limits: ResponseLimits, expires: number, listener: ExchangeListener) {
+  constructor(limits: ExchangeLimits) {
     this.limits = limits;
     this.limit = limits.body;
-    this.expires = expires;
-    this.listener = listener;
   }
 
-  /** The time of this exchange is over. */
-  expire(): void {
+  /** The answer is complete. Exactly one of this and {@link onFailure} is called, once. */
+  protected abstract onResponse(response: RestResponse): void;
+  protected abstract onFailure(failure: SendFailure): void;
+  /** The connection that carried the exchange is free for another; called once, if it ever had one. */
+  protected abstract onRelease(): void;
+
+  /**
+   * To be called every `ms`; gives up what has lasted, or been silent, for too long. Never early, and late by no more
+   * than `ms`. So a request sets no timer and reads no clock: undici's own timers cost each request three.
+   */
+  age(ms: number): void {
+    const { requestMs, headersMs, silenceMs } = this.limits;
+    const silent = this.silent >= (this.status === 0 ? headersMs : silenceMs);
+    if (this.lasted < requestMs && !silent) {
+      this.lasted += ms;
+      if (this.sent) this.silent += ms;
+      return;
+    }
+    if (silent && this.failedAnswer) this.finish();
     this.abandon(new SendFailure(this.status === 0 ? "headers-timeout" : "body-timeout", this.sent));
   }
 
@@ -78,12 +90,14 @@ export class Exchange implements Dispatcher.DispatchHandler {
     // 1xx heads come before the answer's own.
     if (status < 200) return;
     this.status = status;
-    this.headers = flatten(headers);
+    this.silent = 0;
+    this.answerHeaders = flatten(headers);
     if (!isSuccess(status)) this.limit = this.limits.errorBody;
   }
 
   onResponseData(controller: Dispatcher.DispatchController, chunk: Buffer): void {
     if (this.settled) return;
+    this.silent = 0;
     if (this.size === 0) this.first = chunk;
     else if (this.rest) this.rest.push(chunk);
     else this.rest = [this.first, chunk];
@@ -102,24 +116,29 @@ export class Exchange implements Dispatcher.DispatchHandler {
 
   onResponseError(_controller: Dispatcher.DispatchController, error: Error): void {
     if (!this.settled) {
-      if (this.status !== 0 && !isSuccess(this.status)) this.finish();
+      if (this.failedAnswer) this.finish();
       else this.fail(classifySendError(error, this.sent, this.status !== 0));
     }
     this.release();
+  }
+
+  /** The head of an error has come. */
+  private get failedAnswer(): boolean {
+    return this.status !== 0 && !isSuccess(this.status);
   }
 
   private release(): void {
     // A proxy's 407 is reported as an error and then, in spite of that, to its end.
     if (this.released) return;
     this.released = true;
-    this.listener.onRelease();
+    this.onRelease();
   }
 
   private finish(): void {
     if (this.settled) return;
     this.settled = true;
     const cut = !isSuccess(this.status);
-    const encoding = this.headers["content-encoding"];
+    const encoding = this.answerHeaders["content-encoding"];
     if (encoding === undefined) {
       this.respond(cut ? this.collect().subarray(0, this.limit) : this.collect());
       return;
@@ -129,28 +148,39 @@ export class Exchange implements Dispatcher.DispatchHandler {
       if (body instanceof Promise)
         body.then(
           (inflated) => this.respond(inflated),
-          (error) => this.listener.onFailure(error),
+          (error) => this.onFailure(error),
         );
       else this.respond(body);
     } catch (error) {
-      this.listener.onFailure(
-        error instanceof SendFailure ? error : new SendFailure("malformed", true, error),
-      );
+      this.onFailure(error instanceof SendFailure ? error : new SendFailure("malformed", true, error));
     }
   }
 
   private respond(body: Uint8Array): void {
-    this.listener.onResponse({ status: this.status, headers: this.headers, body });
+    this.onResponse(new Answer(this.status, this.answerHeaders, body));
   }
 
   private fail(failure: SendFailure): void {
     if (this.settled) return;
     this.settled = true;
-    this.listener.onFailure(failure);
+    this.onFailure(failure);
   }
 
   private collect(): Uint8Array {
     return this.rest ? Buffer.concat(this.rest, this.size) : this.first;
+  }
+}
+
+/** A class, because V8 may make literals in the old generation (see linked-list.ts); this one holds a whole read buffer. */
+class Answer implements RestResponse {
+  readonly status: number;
+  readonly headers: Readonly<Record<string, string>>;
+  readonly body: Uint8Array;
+
+  constructor(status: number, headers: Readonly<Record<string, string>>, body: Uint8Array) {
+    this.status = status;
+    this.headers = headers;
+    this.body = body;
   }
 }
 

@@ -97,7 +97,7 @@ export function openUpstream(
     tokenRetryAfterMs: () => tokens?.retryAfterMs ?? 0,
   });
   return {
-    api: new RestOperations(parts.transcoder, client, clock),
+    api: new RestOperations(parts.transcoder, client),
     origin,
     get firstToken() {
       firstToken ??= tokens && new FirstToken(tokens, clock);

@@ -1,9 +1,5 @@
 import { create, type DescMethod, type Message } from "@bufbuild/protobuf";
-import { ConnectError } from "@connectrpc/connect";
 import {
-  CancelOperationRequestSchema,
-  DeleteOperationRequestSchema,
-  GetOperationRequestSchema,
   type ListOperationsRequest,
   ListOperationsRequestSchema,
   type ListOperationsResponse,
@@ -11,12 +7,12 @@ import {
   Operations,
 } from "../../gen/google/longrunning/operations_pb.ts";
 import { errorFromFailure, UpstreamFailure } from "../errors/from-failure.ts";
-import type { Clock } from "../lib/clock.ts";
 import type { Encoded } from "../lib/encoded.ts";
 import { hasIdOf } from "../lib/operation-id.ts";
-import type { RestRequest } from "../lib/rest.ts";
+import type { RestRequest, RestResponse } from "../lib/rest.ts";
 import { decodeOperation } from "../transcode/operation-codec.ts";
-import { cancelOperation } from "./cancel.ts";
+import { readAccepted } from "./cancel.ts";
+import type { ReadAnswer } from "./execution.ts";
 import { listPage } from "./list.ts";
 import type { CheckedRequest, OperationsApi, UpstreamCall } from "./operations-api.ts";
 import type { RestClient } from "./rest-client.ts";
@@ -30,21 +26,19 @@ export interface Transcoder {
 export class RestOperations implements OperationsApi {
   private readonly transcoder: Transcoder;
   private readonly client: RestClient;
-  private readonly clock: Clock;
 
-  constructor(transcoder: Transcoder, client: RestClient, clock: Clock) {
+  constructor(transcoder: Transcoder, client: RestClient) {
     this.transcoder = transcoder;
     this.client = client;
-    this.clock = clock;
   }
 
   check(request: CheckedRequest): void {
     switch (request.method) {
       case "get":
-        this.readRequest(request.name);
+        this.named(Operations.method.getOperation, request.name);
         break;
       case "cancel":
-        this.cancelRequest(request.name);
+        this.named(Operations.method.cancelOperation, request.name);
         break;
       case "list":
         this.transcoder.transcode(
@@ -54,15 +48,9 @@ export class RestOperations implements OperationsApi {
     }
   }
 
-  async get(name: string, call: UpstreamCall): Promise<Encoded<Operation>> {
-    const response = await this.client.execute(this.readRequest(name), call);
-    try {
-      const operation = decodeOperation(response.body);
-      if (!hasIdOf(operation, name)) throw new UpstreamFailure("malformed", "it is about another operation");
-      return operation;
-    } catch (error) {
-      throw decodeError(error);
-    }
+  get(name: string, call: UpstreamCall): Promise<Encoded<Operation>> {
+    const read = (response: RestResponse) => readOperation(response, name);
+    return this.execute(Operations.method.getOperation, name, call, read, false);
   }
 
   async list(request: ListOperationsRequest, call: UpstreamCall): Promise<Encoded<ListOperationsResponse>> {
@@ -70,48 +58,58 @@ export class RestOperations implements OperationsApi {
       return await listPage(
         request,
         (page) => this.transcoder.transcode(Operations.method.listOperations, page),
-        (page) => this.client.execute(page, call),
+        (page) => this.client.execute(page, call, (response) => response),
       );
     } catch (error) {
       throw decodeError(error);
     }
   }
 
+  /**
+   * Asks the upstream to cancel an operation: one POST. One that may have been carried out is never simply sent again;
+   * a read has to come first, and that is the caller's to do (waiting/cancel-resolution.ts).
+   */
   cancel(name: string, call: UpstreamCall): Promise<void> {
-    let cancel: RestRequest;
+    return this.execute(Operations.method.cancelOperation, name, call, readAccepted, true);
+  }
+
+  delete(name: string, call: UpstreamCall): Promise<void> {
+    return this.execute(Operations.method.deleteOperation, name, call, ignoreAnswer, false);
+  }
+
+  private execute<T>(
+    method: NamedMethod,
+    name: string,
+    call: UpstreamCall,
+    read: ReadAnswer<T>,
+    finish: boolean,
+  ): Promise<T> {
     try {
-      cancel = this.cancelRequest(name);
+      return this.client.execute(this.named(method, name), call, read, finish);
     } catch (error) {
       return Promise.reject(error);
     }
-    const read = () => this.readRequestIfAny(name);
-    return cancelOperation(this.client, { name, cancel, read }, call, this.clock);
   }
 
-  async delete(name: string, call: UpstreamCall): Promise<void> {
-    const message = create(DeleteOperationRequestSchema, { name });
-    await this.client.execute(this.transcoder.transcode(Operations.method.deleteOperation, message), call);
-  }
-
-  private readRequest(name: string): RestRequest {
-    const message = create(GetOperationRequestSchema, { name });
-    return this.transcoder.transcode(Operations.method.getOperation, message);
-  }
-
-  private cancelRequest(name: string): RestRequest {
-    const message = create(CancelOperationRequestSchema, { name });
-    return this.transcoder.transcode(Operations.method.cancelOperation, message);
-  }
-
-  private readRequestIfAny(name: string): RestRequest | undefined {
-    try {
-      return this.readRequest(name);
-    } catch (error) {
-      if (error instanceof ConnectError) return undefined;
-      throw error;
-    }
+  /** The request of a method that takes a name and nothing else. */
+  private named(method: NamedMethod, name: string): RestRequest {
+    return this.transcoder.transcode(method, create(method.input, { name }));
   }
 }
+
+type NamedMethod = (typeof Operations.method)["getOperation" | "cancelOperation" | "deleteOperation"];
+
+function readOperation({ body }: RestResponse, name: string): Encoded<Operation> {
+  try {
+    const operation = decodeOperation(body);
+    if (!hasIdOf(operation, name)) throw new UpstreamFailure("malformed", "it is about another operation");
+    return operation;
+  } catch (error) {
+    throw decodeError(error);
+  }
+}
+
+function ignoreAnswer(): void {}
 
 function decodeError(error: unknown): unknown {
   return error instanceof UpstreamFailure ? errorFromFailure(error) : error;

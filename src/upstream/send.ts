@@ -4,18 +4,20 @@ import type { CallContext } from "../lib/call-context.ts";
 import type { Clock, Timer } from "../lib/clock.ts";
 import { type Link, LinkedList } from "../lib/linked-list.ts";
 import type { RestRequest, RestResponse } from "../lib/rest.ts";
-import { createDispatcherFactory, type DispatcherOptions } from "./dispatcher.ts";
-import { Exchange, type ExchangeListener, type ResponseLimits } from "./exchange.ts";
+import {
+  createDispatcherFactory,
+  DEFAULT_CONNECTION_TIMEOUTS,
+  type DispatcherOptions,
+} from "./dispatcher.ts";
+import { Exchange, type ExchangeLimits } from "./exchange.ts";
 import { SendFailure } from "./send-failure.ts";
 
 /** Limits of the sender. Every one has a default: {@link DEFAULT_SEND_LIMITS}. */
-export interface SendLimits extends ResponseLimits {
+export interface SendLimits extends Pick<ExchangeLimits, "body" | "errorBody" | "requestMs"> {
   /** Connections to the upstream at most; each carries one request at a time. */
   readonly connections: number;
   /** Requests that wait for a connection at most; more fail at once instead of waiting past their use. */
   readonly waiting: number;
-  /** Milliseconds for one request in all: waiting for a connection, sending, reading the whole answer. */
-  readonly requestMs: number;
 }
 
 /** Why these: see each line. */
@@ -35,13 +37,17 @@ export const DEFAULT_SEND_LIMITS: SendLimits = {
 /** How often overdue requests are looked for. Coarse, because a timer for each request costs more than it tells. */
 const SWEEP_MS = 250;
 
-/** How a request that outlives its call is treated. */
-export interface SendOptions {
+/** Who waits for the end of a request. A listener and no promise: it takes part in every call. */
+export interface SendListener {
+  /** The answer, whatever its status. Exactly one of this and {@link onFailure} is called, once. */
+  onResponse(response: RestResponse): void;
+  /** There is no answer: why, or what ended the call. */
+  onFailure(why: SendFailure | ConnectError): void;
   /**
    * For requests whose effect is wanted although nobody waits for the answer: once handed to a connection, the end of
    * the call does not cut it off; the answer (or why there is none) is reported here, within the request limit.
    */
-  readonly onLateEnd?: (end: RestResponse | SendFailure) => void;
+  readonly onLateEnd?: ((end: RestResponse | SendFailure) => void) | undefined;
 }
 
 /**
@@ -50,7 +56,7 @@ export interface SendOptions {
  */
 export class Sender {
   private readonly origin: string;
-  private readonly limits: SendLimits;
+  private readonly limits: SendLimits & ExchangeLimits;
   private readonly clock: Clock;
   private readonly createDispatcher: () => Dispatcher;
   private readonly dispatchers = new Set<Dispatcher>();
@@ -64,7 +70,8 @@ export class Sender {
 
   constructor(options: DispatcherOptions & { readonly limits?: Partial<SendLimits> }, clock: Clock) {
     this.origin = options.origin;
-    this.limits = { ...DEFAULT_SEND_LIMITS, ...options.limits };
+    const { headers, body } = { ...DEFAULT_CONNECTION_TIMEOUTS, ...options.timeouts };
+    this.limits = { ...DEFAULT_SEND_LIMITS, ...options.limits, headersMs: headers, silenceMs: body };
     this.clock = clock;
     this.createDispatcher = createDispatcherFactory(options, this.limits.connections);
   }
@@ -73,34 +80,24 @@ export class Sender {
    * Sends a request once.
    *
    * @param headers flat list of names and values, complete but for host, connection and content-length
-   * @returns the answer whatever its status; rejects with {@link SendFailure}, or with what ended the call
    */
-  send(
-    request: RestRequest,
-    headers: readonly string[],
-    call: CallContext,
-    options?: SendOptions,
-  ): Promise<RestResponse> {
-    return new Promise((resolve, reject) => {
-      if (call.ended) {
-        reject(call.ended);
-        return;
-      }
-      const refused = this.closed ? "closed" : this.waiting.size >= this.limits.waiting ? "busy" : undefined;
-      if (refused) {
-        reject(new SendFailure(refused, false));
-        return;
-      }
-      const expires = this.clock.monotonic() + this.limits.requestMs;
-      const settle = { resolve, reject, onLateEnd: options?.onLateEnd };
-      const delivery = new Delivery(this, request, headers, settle, this.limits, expires);
-      delivery.watch(call);
-      delivery.inFlight = this.inFlight.add(delivery);
-      this.sweepTimer ??= this.clock.setTimer(SWEEP_MS, this.sweep);
-      const dispatcher = this.idle.pop() ?? this.grow();
-      if (dispatcher) this.dispatch(dispatcher, delivery);
-      else delivery.waiting = this.waiting.add(delivery);
-    });
+  send(request: RestRequest, headers: readonly string[], call: CallContext, listener: SendListener): void {
+    if (call.ended) {
+      listener.onFailure(call.ended);
+      return;
+    }
+    const refused = this.closed ? "closed" : this.waiting.size >= this.limits.waiting ? "busy" : undefined;
+    if (refused) {
+      listener.onFailure(new SendFailure(refused, false));
+      return;
+    }
+    const delivery = new Delivery(this, request, headers, listener, this.limits);
+    delivery.watch(call);
+    delivery.inFlight = this.inFlight.add(delivery);
+    this.sweepTimer ??= this.clock.setTimer(SWEEP_MS, this.sweep);
+    const dispatcher = this.idle.pop() ?? this.grow();
+    if (dispatcher) this.dispatch(dispatcher, delivery);
+    else delivery.waiting = this.waiting.add(delivery);
   }
 
   /** Requests that have been given to the sender and have not ended. */
@@ -158,42 +155,34 @@ export class Sender {
         // undici copies the list and never writes to it; its type does not say so.
         headers: headers as string[],
         body: request.body ?? null,
+        // Nothing is pipelined behind it anyway, and undici would look for work once more at the head of each answer.
+        blocking: false,
       },
-      delivery.exchange,
+      delivery,
     );
   }
 
   private readonly sweep = (): void => {
     this.sweepTimer = undefined;
-    const now = this.clock.monotonic();
-    // In the order of sending, which is that of expiry.
-    for (let link = this.inFlight.first; link && link.value.exchange.expires <= now; ) {
+    for (let link = this.inFlight.first; link; ) {
       const { value, after } = link;
-      value.exchange.expire();
+      value.age(SWEEP_MS);
       link = after;
     }
     if (this.inFlight.size > 0) this.sweepTimer = this.clock.setTimer(SWEEP_MS, this.sweep);
   };
 }
 
-/** Where the end of a request is reported. */
-interface Settle {
-  readonly resolve: (response: RestResponse) => void;
-  readonly reject: (why: SendFailure | ConnectError) => void;
-  readonly onLateEnd: ((end: RestResponse | SendFailure) => void) | undefined;
-}
-
-/** One request on its way, between the promise of its call and its exchange. */
-class Delivery implements ExchangeListener {
+/** One request on its way, between the call that waits for it and its connection. */
+class Delivery extends Exchange {
   readonly request: RestRequest;
   readonly headers: readonly string[];
-  readonly exchange: Exchange;
   dispatcher: Dispatcher | undefined;
   /** Its places in the lists of the sender. */
   inFlight: Link<Delivery> | undefined;
   waiting: Link<Delivery> | undefined;
   private readonly sender: Sender;
-  private readonly settle: Settle;
+  private readonly listener: SendListener;
   private forget: (() => void) | undefined;
   private callEnded = false;
 
@@ -201,15 +190,14 @@ class Delivery implements ExchangeListener {
     sender: Sender,
     request: RestRequest,
     headers: readonly string[],
-    settle: Settle,
-    limits: ResponseLimits,
-    expires: number,
+    listener: SendListener,
+    limits: ExchangeLimits,
   ) {
+    super(limits);
     this.sender = sender;
     this.request = request;
     this.headers = headers;
-    this.settle = settle;
-    this.exchange = new Exchange(limits, expires, this);
+    this.listener = listener;
   }
 
   /** Ties the delivery to the call that waits for it. */
@@ -217,28 +205,28 @@ class Delivery implements ExchangeListener {
     this.forget = call.onEnd((why) => this.onCallEnd(why));
   }
 
-  onResponse(response: RestResponse): void {
+  protected override onResponse(response: RestResponse): void {
     this.sender.ended(this);
     this.forget?.();
-    if (this.callEnded) this.settle.onLateEnd?.(response);
-    else this.settle.resolve(response);
+    if (this.callEnded) this.listener.onLateEnd?.(response);
+    else this.listener.onResponse(response);
   }
 
-  onFailure(failure: SendFailure): void {
+  protected override onFailure(failure: SendFailure): void {
     this.sender.ended(this);
     this.forget?.();
-    if (!this.callEnded) this.settle.reject(failure);
-    else if (failure.sent) this.settle.onLateEnd?.(failure);
+    if (!this.callEnded) this.listener.onFailure(failure);
+    else if (failure.sent) this.listener.onLateEnd?.(failure);
   }
 
-  onRelease(): void {
+  protected override onRelease(): void {
     if (this.dispatcher) this.sender.release(this.dispatcher);
   }
 
   private onCallEnd(why: ConnectError): void {
     this.callEnded = true;
-    this.settle.reject(why);
-    if (this.settle.onLateEnd && this.exchange.sent) return;
-    this.exchange.abandon(new SendFailure("closed", this.exchange.sent));
+    this.listener.onFailure(why);
+    if (this.listener.onLateEnd && this.sent) return;
+    this.abandon(new SendFailure("closed", this.sent));
   }
 }

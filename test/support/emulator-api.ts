@@ -66,7 +66,7 @@ export function emulatorApi(
     clock,
     random: () => 0,
   });
-  return { emulator, api: new RestOperations(bindings, client, clock) };
+  return { emulator, api: new RestOperations(bindings, client) };
 }
 
 /** What a call was answered with, or the error that it ended with. */

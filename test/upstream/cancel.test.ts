@@ -9,44 +9,16 @@ import { OpenCall } from "../support/open-call.ts";
 /** What the upstream truly knows of the operation, and how it answers. */
 class Truth {
   done = false;
-  code: number | undefined;
   cancelRequested = false;
-  endTime = new Date().toISOString();
   /** What becomes of each POST, in order; the last one stays. */
   posts: ((reply: Reply, truth: Truth) => void)[] = [];
-  /** What becomes of each read; the default tells the truth. */
-  reads: ((reply: Reply, truth: Truth) => void)[] = [];
-
-  end(code?: number): void {
-    this.done = true;
-    this.code = code;
-    this.endTime = new Date().toISOString();
-  }
-
-  /** What the API does with a cancel that reaches it. */
-  apply(): void {
-    if (!this.done) this.cancelRequested = true;
-  }
 
   answer(reply: Reply): void {
     if (this.done) alreadyCompleted(reply);
     else {
-      this.apply();
+      this.cancelRequested = true;
       reply.json(200, {});
     }
-  }
-
-  read(reply: Reply): void {
-    reply.json(
-      200,
-      {
-        name: OPERATION,
-        metadata: { cancelRequested: this.cancelRequested, ...(this.done && { endTime: this.endTime }) },
-        done: this.done,
-        ...(this.code !== undefined && { error: { code: this.code, message: "m" } }),
-      },
-      { date: new Date().toUTCString() },
-    );
   }
 }
 
@@ -70,16 +42,11 @@ const answer = (reply: Reply, truth: Truth) => truth.answer(reply);
 const reset = (reply: Reply) => reply.reset();
 
 /** Cancels, and returns the error (or `undefined`) with the requests that were made. */
-async function cancel(truth: Truth, options: { timeoutMs?: number; retry?: boolean } = {}) {
+async function cancel(truth: Truth, options: { retry?: boolean } = {}) {
   const clock = new FastClock(20);
   let posts = 0;
-  let reads = 0;
   await using at = await startFaultUpstream(
-    (request, reply) => {
-      if (request.method === "POST")
-        (truth.posts[Math.min(posts++, truth.posts.length - 1)] ?? answer)(reply, truth);
-      else (truth.reads[Math.min(reads++, truth.reads.length - 1)] ?? ((r) => truth.read(r)))(reply, truth);
-    },
+    (_, reply) => (truth.posts[Math.min(posts++, truth.posts.length - 1)] ?? answer)(reply, truth),
     {},
     clock,
   );
@@ -134,142 +101,19 @@ test.each(["<html>welcome</html>", "[]", '{"a', "null"])(
 
 test("passes on that an operation was over, without a second request", async () => {
   const truth = new Truth();
-  truth.end();
+  truth.done = true;
   const { error, lines } = await cancel(truth);
   expect([error?.code, lines]).toEqual([Code.FailedPrecondition, "POST"]);
 });
 
-test("sends again what never reached the upstream's API, once a read shows that it did not", async () => {
-  const truth = new Truth();
-  truth.posts = [unavailable, answer];
-  const { error, lines } = await cancel(truth);
-  expect([error, lines, truth.cancelRequested]).toEqual([undefined, "POST GET POST", true]);
-});
-
-test.each([
-  ["the connection was reset", reset],
-  ["the front end said 502", (reply: Reply) => reply.send(502, "<html>", { "content-type": "text/html" })],
-  ["the API said 503", unavailable],
-])("does not send again a cancel that was carried out although %s", async (_, lose) => {
-  const truth = new Truth();
-  truth.posts = [
-    (reply) => {
-      truth.apply();
-      lose(reply);
-    },
-  ];
-  const { error, lines } = await cancel(truth);
-  expect([error, lines]).toEqual([undefined, "POST GET"]);
-});
-
-test("reports success when a read shows the operation cancelled after the answer was lost", async () => {
-  const truth = new Truth();
-  truth.posts = [
-    (reply) => {
-      truth.end(1);
-      reply.reset();
-    },
-  ];
-  const { error, lines } = await cancel(truth);
-  expect([error, lines]).toEqual([undefined, "POST GET"]);
-});
-
-test("resolves the echo 'already completed' of a retried cancel by a read, whatever code it has", async () => {
-  for (const status of ["FAILED_PRECONDITION", "INVALID_ARGUMENT", "ABORTED"]) {
-    const truth = new Truth();
-    truth.posts = [
-      unavailable,
-      (reply) => {
-        // The first POST does its work late, between the read and the second POST.
-        truth.end(1);
-        reply.json(400, { error: { code: 400, status, message: "m" } });
-      },
-    ];
-    const { error, lines } = await cancel(truth);
-    expect([error, lines]).toEqual([undefined, "POST GET POST GET"]);
-  }
-});
-
-test("does not report a retried cancel as failed when the operation completed on its own meanwhile", async () => {
-  const truth = new Truth();
-  truth.posts = [
-    unavailable,
-    (reply) => {
-      truth.end();
-      alreadyCompleted(reply);
-    },
-  ];
-  expect((await cancel(truth)).error).toBeUndefined();
-});
-
-test("keeps a refusal that a read does not bear out", async () => {
-  const truth = new Truth();
-  truth.posts = [
-    unavailable,
-    (reply) =>
-      reply.json(400, { error: { code: 400, status: "INVALID_ARGUMENT", message: "not like this" } }),
-  ];
-  const { error, lines } = await cancel(truth);
-  expect([error?.rawMessage, lines]).toEqual(["not like this", "POST GET POST GET"]);
-});
-
-test("passes on the upstream's own refusal when the operation was over before the first, lost POST", async () => {
-  const truth = new Truth();
-  truth.end();
-  truth.endTime = new Date(Date.now() - 3_600_000).toISOString();
-  truth.posts = [unavailable, answer];
-  const { error, lines } = await cancel(truth);
-  expect([error?.code, lines]).toEqual([Code.FailedPrecondition, "POST GET POST GET"]);
-});
-
-test("never sends again when it cannot read how the operation stands", async () => {
-  const forbidden = (reply: Reply) =>
-    reply.json(403, { error: { code: 403, status: "PERMISSION_DENIED", message: "no get for you" } });
-  const ofAnother = (reply: Reply) =>
-    reply.json(200, { name: `${OPERATION}0`, done: true, error: { code: 1 } });
-  for (const read of [unavailable, forbidden, reset, ofAnother]) {
-    const truth = new Truth();
-    truth.posts = [reset];
-    truth.reads = [read];
-    const { error, lines } = await cancel(truth);
-    expect([error?.code, lines]).toEqual([Code.Unavailable, "POST GET"]);
-  }
-});
-
-test("says NOT_FOUND when the read after a lost answer finds no such operation", async () => {
-  const truth = new Truth();
-  truth.posts = [reset];
-  truth.reads = [(reply) => reply.json(404, { error: { code: 404, status: "NOT_FOUND", message: "gone" } })];
-  expect((await cancel(truth)).error?.code).toBe(Code.NotFound);
-});
-
-test("makes three POSTs at most, each after a read of its own", async () => {
-  const truth = new Truth();
-  truth.posts = [reset];
-  const { error, lines } = await cancel(truth);
-  expect([error?.code, lines]).toEqual([Code.Unavailable, "POST GET POST GET POST"]);
-});
-
-test("makes exactly one POST for a caller that resolves doubts itself", async () => {
-  for (const lose of [reset, unavailable, (reply: Reply) => reply.end()]) {
-    const truth = new Truth();
-    truth.posts = [lose];
-    const { error, lines } = await cancel(truth, { retry: false });
-    expect([error?.code, lines]).toEqual([Code.Unavailable, "POST"]);
-  }
-});
-
-test("reports nothing as success when time is up before the doubt is resolved", async () => {
-  const truth = new Truth();
-  truth.posts = [
-    (reply) => {
-      truth.apply();
-      reply.reset();
-    },
-  ];
-  truth.reads = [(reply) => reply.ignore()];
-  const { error } = await cancel(truth, { timeoutMs: 3_000 });
-  expect(error?.code).toBe(Code.DeadlineExceeded);
+test("makes exactly one POST, and leaves what became of a lost one to who asked for it", async () => {
+  for (const lose of [reset, unavailable, (reply: Reply) => reply.end()])
+    for (const retry of [true, false]) {
+      const truth = new Truth();
+      truth.posts = [lose];
+      const { error, lines } = await cancel(truth, { retry });
+      expect([error?.code, lines]).toEqual([Code.Unavailable, "POST"]);
+    }
 });
 
 test("finishes a POST whose caller has left, and reports what the upstream said", async () => {

@@ -144,7 +144,8 @@ test("stops waiting when the caller leaves between two attempts", async () => {
 });
 
 test("keeps retries below a tenth of the traffic when everything fails", async () => {
-  const clock = new FastClock(FACTOR);
+  // Slower than elsewhere: on a busy machine, too, all must be over before the budget's ten seconds are.
+  const clock = new FastClock(FACTOR / 5);
   await using at = await startFaultUpstream((_, reply) => reply.json(503, UNAVAILABLE), {}, clock);
   const calls = 200;
   const errors = await Promise.all(

@@ -1,8 +1,9 @@
 import { afterEach, expect, test } from "vitest";
+import type { CallContext } from "../../src/lib/call-context.ts";
 import { systemClock } from "../../src/lib/clock.ts";
-import type { RestRequest } from "../../src/lib/rest.ts";
+import type { RestRequest, RestResponse } from "../../src/lib/rest.ts";
 import type { ConnectionTimeouts } from "../../src/upstream/dispatcher.ts";
-import { Sender, type SendLimits } from "../../src/upstream/send.ts";
+import { Sender, type SendLimits, type SendListener } from "../../src/upstream/send.ts";
 import { SendFailure } from "../../src/upstream/send-failure.ts";
 import { fastest } from "../support/fastest.ts";
 import { FaultServer, type Reply, type Script } from "../support/fault-server.ts";
@@ -32,6 +33,19 @@ async function upstream(
   return { server, sender };
 }
 
+/** Sends a request, as a promise. */
+function send(
+  sender: Sender,
+  request: RestRequest,
+  headers: readonly string[],
+  call: CallContext,
+  options: Pick<SendListener, "onLateEnd"> = {},
+): Promise<RestResponse> {
+  return new Promise((resolve, reject) => {
+    sender.send(request, headers, call, { ...options, onResponse: resolve, onFailure: reject });
+  });
+}
+
 /** What a request came to: the failure's kind, or the answer's status. */
 function outcome(promise: Promise<{ status: number }>): Promise<string | number> {
   return promise.then(
@@ -47,7 +61,7 @@ async function until(condition: () => boolean): Promise<void> {
 
 test("sends verb, path and headers as they are, and returns the whole answer", async () => {
   const { server, sender } = await upstream((_, reply) => reply.json(200, { a: 1 }, { "X-Two": "1" }));
-  const response = await sender.send(GET, HEADERS, new OpenCall());
+  const response = await send(sender, GET, HEADERS, new OpenCall());
   expect(response.status).toBe(200);
   expect(response.headers).toMatchObject({ "x-two": "1" });
   expect(Buffer.from(response.body).toString()).toBe('{"a":1}');
@@ -62,9 +76,9 @@ test("sends verb, path and headers as they are, and returns the whole answer", a
 
 test("sends a POST without a body with content-length 0, and one with a body with its length", async () => {
   const { server, sender } = await upstream((_, reply) => reply.json(200, {}));
-  await sender.send(POST, HEADERS, new OpenCall());
-  await sender.send({ ...POST, body: Buffer.from("{}") }, HEADERS, new OpenCall());
-  await sender.send({ ...POST, verb: "DELETE" }, HEADERS, new OpenCall());
+  await send(sender, POST, HEADERS, new OpenCall());
+  await send(sender, { ...POST, body: Buffer.from("{}") }, HEADERS, new OpenCall());
+  await send(sender, { ...POST, verb: "DELETE" }, HEADERS, new OpenCall());
   expect(server.requests.map((request) => request.headers["content-length"])).toEqual(["0", "2", undefined]);
   expect(server.requests[1]!.body).toBe("{}");
 });
@@ -73,9 +87,9 @@ test("keeps one connection for calls in a row and opens more only for calls at o
   const { server, sender } = await upstream((_, reply) => setTimeout(() => reply.json(200, {}), 10), {
     connections: 3,
   });
-  for (let n = 0; n < 5; n++) await sender.send(GET, HEADERS, new OpenCall());
+  for (let n = 0; n < 5; n++) await send(sender, GET, HEADERS, new OpenCall());
   expect(server.connections).toBe(1);
-  await Promise.all(Array.from({ length: 20 }, () => sender.send(GET, HEADERS, new OpenCall())));
+  await Promise.all(Array.from({ length: 20 }, () => send(sender, GET, HEADERS, new OpenCall())));
   expect(server.connections).toBe(3);
   expect(server.requests.length).toBe(25);
 });
@@ -94,7 +108,7 @@ test("never has two requests under way on one connection", async () => {
     },
     { connections: 2 },
   );
-  await Promise.all(Array.from({ length: 50 }, () => sender.send(POST, HEADERS, new OpenCall())));
+  await Promise.all(Array.from({ length: 50 }, () => send(sender, POST, HEADERS, new OpenCall())));
   expect(overlap).toBe(false);
 });
 
@@ -108,8 +122,8 @@ test.each(["POST", "GET", "DELETE"] as const)(
     });
     const request = { ...POST, verb };
     for (let n = 0; n < 10; n++) {
-      expect(await outcome(sender.send(request, HEADERS, new OpenCall()))).toBe(200);
-      expect(await outcome(sender.send(request, HEADERS, new OpenCall()))).toBe("reset");
+      expect(await outcome(send(sender, request, HEADERS, new OpenCall()))).toBe(200);
+      expect(await outcome(send(sender, request, HEADERS, new OpenCall()))).toBe("reset");
     }
     await new Promise((resolve) => setTimeout(resolve, 50));
     expect(server.requests.length).toBe(20);
@@ -118,7 +132,7 @@ test.each(["POST", "GET", "DELETE"] as const)(
 
 test("sends a POST once when the peer closes in good order instead of answering", async () => {
   const { server, sender } = await upstream((_, reply) => reply.end());
-  expect(await outcome(sender.send(POST, HEADERS, new OpenCall()))).toBe("reset");
+  expect(await outcome(send(sender, POST, HEADERS, new OpenCall()))).toBe("reset");
   expect(server.requests.length).toBe(1);
 });
 
@@ -128,7 +142,7 @@ test("sends a POST once when the peer closes idle connections just as it comes",
     setImmediate(() => reply.end());
   });
   for (let n = 1; n <= 30; n++) {
-    await outcome(sender.send(POST, HEADERS, new OpenCall()));
+    await outcome(send(sender, POST, HEADERS, new OpenCall()));
     expect(server.requests.length).toBeLessThanOrEqual(n);
   }
 });
@@ -138,8 +152,8 @@ test("tells a reset in the middle of an answer from an answer that ends too earl
     reply.raw('HTTP/1.1 200 OK\r\ncontent-length: 100\r\n\r\n{"name": "projects/');
     setTimeout(() => (request.path === "/reset" ? reply.reset() : reply.end()), 10);
   });
-  expect(await outcome(sender.send({ ...GET, path: "/reset" }, HEADERS, new OpenCall()))).toBe("reset");
-  expect(await outcome(sender.send({ ...GET, path: "/end" }, HEADERS, new OpenCall()))).toBe("malformed");
+  expect(await outcome(send(sender, { ...GET, path: "/reset" }, HEADERS, new OpenCall()))).toBe("reset");
+  expect(await outcome(send(sender, { ...GET, path: "/end" }, HEADERS, new OpenCall()))).toBe("malformed");
 });
 
 test.each([
@@ -154,8 +168,8 @@ test.each([
   const { server, sender } = await upstream((_request, reply, n) =>
     n === 1 ? reply.raw(bytes) : reply.json(200, {}),
   );
-  await outcome(sender.send(GET, HEADERS, new OpenCall()));
-  expect(await outcome(sender.send(GET, HEADERS, new OpenCall()))).toBe(200);
+  await outcome(send(sender, GET, HEADERS, new OpenCall()));
+  expect(await outcome(send(sender, GET, HEADERS, new OpenCall()))).toBe(200);
   expect(server.connections).toBe(2);
 });
 
@@ -163,7 +177,7 @@ test("follows no redirect", async () => {
   const { server, sender } = await upstream((_, reply) =>
     reply.send(302, "", { location: "http://127.0.0.1:1/steal" }),
   );
-  const response = await sender.send(GET, HEADERS, new OpenCall());
+  const response = await send(sender, GET, HEADERS, new OpenCall());
   expect(response.status).toBe(302);
   expect(server.requests.length).toBe(1);
 });
@@ -173,7 +187,7 @@ test("reads past informational heads", async () => {
     reply.raw("HTTP/1.1 103 Early Hints\r\nlink: x\r\n\r\n");
     reply.json(200, { ok: true });
   });
-  const response = await sender.send(GET, HEADERS, new OpenCall());
+  const response = await send(sender, GET, HEADERS, new OpenCall());
   expect([response.status, Buffer.from(response.body).toString()]).toEqual([200, '{"ok":true}']);
 });
 
@@ -185,7 +199,7 @@ test("inflates gzip once and refuses every other encoding", async () => {
     else if (request.path === "/cut") reply.send(200, "\x1f\x8b\x08\x00", { "content-encoding": "gzip" });
     else reply.gzip(200, "{}", { "content-encoding": request.path.slice(1) });
   });
-  const get = (path: string) => sender.send({ ...GET, path }, HEADERS, new OpenCall());
+  const get = (path: string) => send(sender, { ...GET, path }, HEADERS, new OpenCall());
   expect(Buffer.from((await get("/gzip")).body).toString()).toBe('{"a":1}');
   expect((await get("/large")).body.length).toBe(3_000_000);
   expect(Buffer.from((await get("/identity")).body).toString()).toBe("{}");
@@ -209,7 +223,7 @@ test("stops at the size limit: plain, chunked without end, and a gzip bomb", asy
     }
   }, limits);
   for (const path of ["/plain", "/bomb", "/small-bomb", "/endless"])
-    expect(await outcome(sender.send({ ...GET, path }, HEADERS, new OpenCall()))).toBe("too-large");
+    expect(await outcome(send(sender, { ...GET, path }, HEADERS, new OpenCall()))).toBe("too-large");
   await until(() => server.open <= 1);
 });
 
@@ -224,7 +238,7 @@ test("reads no more than the first 64 KiB of an error body, and keeps its status
     } else reply.send(503, "x".repeat(1_000_000));
   });
   const get = async (path: string) => {
-    const { status, body } = await sender.send({ ...GET, path }, HEADERS, new OpenCall());
+    const { status, body } = await send(sender, { ...GET, path }, HEADERS, new OpenCall());
     return [status, body.length];
   };
   expect(await get("/plain")).toEqual([503, 65_536]);
@@ -239,7 +253,7 @@ test("aborts a read within 100 ms of its caller's leaving, and closes its connec
     const seen = server.requests.length;
     const closed = server.closedAt.length;
     const call = new OpenCall();
-    const ended = outcome(sender.send(GET, HEADERS, call));
+    const ended = outcome(send(sender, GET, HEADERS, call));
     await until(() => server.requests.length > seen);
     const left = performance.now();
     call.end();
@@ -257,7 +271,7 @@ test("ends a dripping answer at the caller's deadline, and the connection with i
     reply.drip("x".repeat(1000), 20);
   });
   const took = await fastest(250, async () => {
-    expect(await outcome(sender.send(GET, HEADERS, new OpenCall({ timeoutMs: 200 })))).toBe("ended: 4");
+    expect(await outcome(send(sender, GET, HEADERS, new OpenCall({ timeoutMs: 200 })))).toBe("ended: 4");
     return undefined;
   });
   expect(took).toBeLessThan(250);
@@ -272,20 +286,32 @@ test("ends a dripping answer at the request limit when the caller sets no deadli
     },
     { requestMs: 300 },
   );
-  expect(await outcome(sender.send(GET, HEADERS, new OpenCall()))).toBe("body-timeout");
+  expect(await outcome(send(sender, GET, HEADERS, new OpenCall()))).toBe("body-timeout");
   await until(() => server.open === 0);
 });
 
 test("gives up on an upstream that accepts and never answers", async () => {
   const { sender } = await upstream((_, reply) => reply.ignore(), {}, { headers: 500 });
-  expect(await outcome(sender.send(GET, HEADERS, new OpenCall()))).toBe("headers-timeout");
+  expect(await outcome(send(sender, GET, HEADERS, new OpenCall()))).toBe("headers-timeout");
+});
+
+test("ends an answer that falls silent, and keeps the status of an error that does", async () => {
+  const { server, sender } = await upstream(
+    ({ path }, reply) => reply.raw(`HTTP/1.1 ${path.slice(1)} X\r\ncontent-length: 9\r\n\r\n{`),
+    {},
+    { body: 300 },
+  );
+  const get = (status: string) =>
+    outcome(send(sender, { ...GET, path: `/${status}` }, HEADERS, new OpenCall()));
+  expect(await Promise.all([get("200"), get("503")])).toEqual(["body-timeout", 503]);
+  await until(() => server.open === 0);
 });
 
 test("lets a POST that was sent finish after its caller has left, and reports its answer", async () => {
   const { server, sender } = await upstream((_, reply) => setTimeout(() => reply.json(200, {}), 100));
   const call = new OpenCall();
   const late: unknown[] = [];
-  const ended = outcome(sender.send(POST, HEADERS, call, { onLateEnd: (end) => late.push(end) }));
+  const ended = outcome(send(sender, POST, HEADERS, call, { onLateEnd: (end) => late.push(end) }));
   await until(() => server.requests.length === 1);
   call.end();
   expect(await ended).toBe("ended: 1");
@@ -298,7 +324,7 @@ test("bounds a POST that its caller has left by the request limit", async () => 
   const { server, sender } = await upstream((_, reply) => reply.ignore(), { requestMs: 300 });
   const call = new OpenCall();
   const late: unknown[] = [];
-  outcome(sender.send(POST, HEADERS, call, { onLateEnd: (end) => late.push(end) }));
+  outcome(send(sender, POST, HEADERS, call, { onLateEnd: (end) => late.push(end) }));
   await until(() => server.requests.length === 1);
   call.end();
   await until(() => late.length === 1);
@@ -313,12 +339,12 @@ test("never sends a request whose caller left while it waited for a connection",
     },
     { connections: 1 },
   );
-  const first = outcome(sender.send(GET, HEADERS, new OpenCall()));
+  const first = outcome(send(sender, GET, HEADERS, new OpenCall()));
   await until(() => server.requests.length === 1);
   const call = new OpenCall();
   const late: unknown[] = [];
-  const second = outcome(sender.send(POST, HEADERS, call, { onLateEnd: (end) => late.push(end) }));
-  const third = outcome(sender.send(GET, HEADERS, new OpenCall()));
+  const second = outcome(send(sender, POST, HEADERS, call, { onLateEnd: (end) => late.push(end) }));
+  const third = outcome(send(sender, GET, HEADERS, new OpenCall()));
   call.end();
   expect(await second).toBe("ended: 1");
   replies[0]!();
@@ -332,10 +358,10 @@ test("never sends a request whose caller left while it waited for a connection",
 test("never sends a request whose caller left while its connection was made", async () => {
   const { server, sender } = await upstream((_, reply) => reply.json(200, {}));
   const call = new OpenCall();
-  const ended = outcome(sender.send(POST, HEADERS, call));
+  const ended = outcome(send(sender, POST, HEADERS, call));
   call.end();
   expect(await ended).toBe("ended: 1");
-  expect(await outcome(sender.send(GET, HEADERS, new OpenCall()))).toBe(200);
+  expect(await outcome(send(sender, GET, HEADERS, new OpenCall()))).toBe(200);
   expect(server.requests.map((request) => request.method)).toEqual(["GET"]);
 });
 
@@ -343,7 +369,7 @@ test("sends nothing for a call that has ended already", async () => {
   const { server, sender } = await upstream((_, reply) => reply.json(200, {}));
   const call = new OpenCall();
   call.end();
-  expect(await outcome(sender.send(GET, HEADERS, call))).toBe("ended: 1");
+  expect(await outcome(send(sender, GET, HEADERS, call))).toBe("ended: 1");
   expect(server.connections).toBe(0);
 });
 
@@ -355,7 +381,7 @@ test("refuses at once when too many wait, and serves again when they are done", 
     },
     { connections: 1, waiting: 2 },
   );
-  const sent = Array.from({ length: 5 }, () => outcome(sender.send(GET, HEADERS, new OpenCall())));
+  const sent = Array.from({ length: 5 }, () => outcome(send(sender, GET, HEADERS, new OpenCall())));
   expect(await Promise.all(sent.slice(3))).toEqual(["busy", "busy"]);
   for (let n = 0; n < 3; n++) {
     await until(() => replies.length > n);
@@ -375,8 +401,8 @@ test("keeps working after everything that can go wrong went wrong on all connect
     },
     { connections: 4 },
   );
-  await Promise.all(Array.from({ length: 40 }, () => outcome(sender.send(POST, HEADERS, new OpenCall()))));
-  const after = Array.from({ length: 40 }, () => outcome(sender.send(POST, HEADERS, new OpenCall())));
+  await Promise.all(Array.from({ length: 40 }, () => outcome(send(sender, POST, HEADERS, new OpenCall()))));
+  const after = Array.from({ length: 40 }, () => outcome(send(sender, POST, HEADERS, new OpenCall())));
   expect(new Set(await Promise.all(after))).toEqual(new Set([200]));
   expect(server.requests.length).toBe(80);
 });
@@ -404,7 +430,7 @@ test("writes each request once and ends it once, whatever goes wrong in whatever
   const ends = Array.from({ length: 400 }, async (_, n) => {
     await new Promise((resolve) => setTimeout(resolve, random() * 500));
     const call = new OpenCall(random() < 0.3 ? { timeoutMs: random() * 100 } : {});
-    return outcome(sender.send({ ...POST, path: `/${n}` }, HEADERS, call, { onLateEnd: () => {} }));
+    return outcome(send(sender, { ...POST, path: `/${n}` }, HEADERS, call, { onLateEnd: () => {} }));
   });
   expect((await Promise.all(ends)).length).toBe(400);
   await until(() => sender.load === 0);
@@ -413,7 +439,7 @@ test("writes each request once and ends it once, whatever goes wrong in whatever
   server.script = (_, reply) => reply.json(200, {});
   // The last resets may still be on their way.
   await new Promise((resolve) => setTimeout(resolve, 50));
-  const after = Array.from({ length: 10 }, () => outcome(sender.send(GET, HEADERS, new OpenCall())));
+  const after = Array.from({ length: 10 }, () => outcome(send(sender, GET, HEADERS, new OpenCall())));
   expect(new Set(await Promise.all(after))).toEqual(new Set([200]));
 });
 
@@ -426,7 +452,7 @@ test("reports a closed port and an unknown host as no connection, nothing sent",
     ["http://no-such-host.invalid", "dns"],
   ] as const) {
     const sender = new Sender({ origin: target }, systemClock);
-    const failure = await sender.send(POST, HEADERS, new OpenCall()).catch((error) => error);
+    const failure = await send(sender, POST, HEADERS, new OpenCall()).catch((error) => error);
     expect(failure).toMatchObject({ kind, sent: false });
     await sender.close();
   }
@@ -435,7 +461,7 @@ test("reports a closed port and an unknown host as no connection, nothing sent",
 test("gives up on a host that does not complete a connection", async () => {
   const { sender } = await upstream(() => {}, {}, { connect: 200 });
   const blackHole = new Sender({ origin: "http://192.0.2.1", timeouts: { connect: 200 } }, systemClock);
-  const failure = await blackHole.send(GET, HEADERS, new OpenCall()).catch((error) => error);
+  const failure = await send(blackHole, GET, HEADERS, new OpenCall()).catch((error) => error);
   expect(failure).toMatchObject({ kind: "connect", sent: false });
   await blackHole.close();
   expect(sender.load).toBe(0);
@@ -443,15 +469,15 @@ test("gives up on a host that does not complete a connection", async () => {
 
 test("fails a request that undici refuses to write, and keeps the connection slot", async () => {
   const { sender } = await upstream((_, reply) => reply.json(200, {}), { connections: 1 });
-  await expect(sender.send(GET, ["bad header", "x"], new OpenCall())).rejects.toBeInstanceOf(SendFailure);
-  expect(await outcome(sender.send(GET, HEADERS, new OpenCall()))).toBe(200);
+  await expect(send(sender, GET, ["bad header", "x"], new OpenCall())).rejects.toBeInstanceOf(SendFailure);
+  expect(await outcome(send(sender, GET, HEADERS, new OpenCall()))).toBe(200);
 });
 
 test("close() refuses new requests and waits for those under way", async () => {
   const { sender } = await upstream((_, reply) => setTimeout(() => reply.json(200, {}), 50));
-  const before = outcome(sender.send(GET, HEADERS, new OpenCall()));
+  const before = outcome(send(sender, GET, HEADERS, new OpenCall()));
   const closed = sender.close();
-  expect(await outcome(sender.send(GET, HEADERS, new OpenCall()))).toBe("closed");
+  expect(await outcome(send(sender, GET, HEADERS, new OpenCall()))).toBe("closed");
   expect(await before).toBe(200);
   await closed;
 });
@@ -459,6 +485,6 @@ test("close() refuses new requests and waits for those under way", async () => {
 test("listens to its call no longer than needed", async () => {
   const { sender } = await upstream((_, reply) => reply.json(200, {}));
   const call = new OpenCall();
-  await sender.send(GET, HEADERS, call);
+  await send(sender, GET, HEADERS, call);
   expect(call.listeners.size).toBe(0);
 });
