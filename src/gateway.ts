@@ -4,7 +4,7 @@ import { OperationWatcher } from "../gen/lrogateway/v1/operation_watcher_pb.ts";
 import type { Config, UpstreamConfig } from "./config/config.ts";
 import { ConfigurationRefused } from "./config/problem.ts";
 import { causeOf } from "./errors/failure-facts.ts";
-import { CUT_HEADER } from "./errors/fit.ts";
+import { CUT_HEADER, REQUEST_ID_HEADER } from "./errors/fit.ts";
 import { UPSTREAM_REQUEST_ID_HEADER, UPSTREAM_STATUS_HEADER } from "./errors/from-upstream.ts";
 import { gatewayError, LAYER_HEADER } from "./errors/reasons.ts";
 import { registry } from "./lib/any-registry.ts";
@@ -65,6 +65,7 @@ const RESPONSE_METADATA = [
   CANCEL_OUTCOME_HEADER,
   CUT_HEADER,
   LAYER_HEADER,
+  REQUEST_ID_HEADER,
   UPSTREAM_REQUEST_ID_HEADER,
   UPSTREAM_STATUS_HEADER,
 ];

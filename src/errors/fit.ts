@@ -1,7 +1,12 @@
 import { clone, create, type DescMessage, isMessage, type Message, toBinary } from "@bufbuild/protobuf";
 import { reflect } from "@bufbuild/protobuf/reflect";
 import { ConnectError } from "@connectrpc/connect";
-import { DebugInfoSchema, ErrorInfoSchema, RetryInfoSchema } from "../../gen/google/rpc/error_details_pb.ts";
+import {
+  DebugInfoSchema,
+  ErrorInfoSchema,
+  RequestInfoSchema,
+  RetryInfoSchema,
+} from "../../gen/google/rpc/error_details_pb.ts";
 import { gatewayError } from "./reasons.ts";
 
 /**
@@ -10,7 +15,7 @@ import { gatewayError } from "./reasons.ts";
  */
 export const ANSWER_HEADERS_MAX_BYTES = 6 * 1024;
 
-/** Kept free for headers that this file does not see: date, content type, request id, CORS, compression. */
+/** Kept free for headers that this file does not see: date, content type, CORS, compression. */
 export const OTHER_HEADERS_BYTES = 1024;
 
 /** A message longer than this is cut before the details are: a text that long is a dump. UTF-8 after percent-encoding. */
@@ -20,6 +25,9 @@ const LONG_MESSAGE_BYTES = 1024;
 export const CUT_HEADER = "lro-error-cut";
 
 const CUT_HEADER_MAX = 256;
+
+/** Request header, and response metadata of every error: the id of the call, which its lines in the log have too. */
+export const REQUEST_ID_HEADER = "x-request-id";
 
 /** Of a DebugInfo's text, less than this is not worth keeping. */
 const DEBUG_TEXT_MIN_BYTES = 64;
@@ -51,14 +59,22 @@ const CUTS: readonly Cut[] = [
  * A thrown value that is no ConnectError becomes INTERNAL with its cause kept inside. Text becomes well-formed. What is
  * too large for response headers is cut: DebugInfo first, then a long message, the other details from the largest
  * down, the ErrorInfo last. Connect and gRPC-Web could carry more, but an answer has to mean the same everywhere.
+ *
+ * `requestId` is what the caller can report: it becomes {@link REQUEST_ID_HEADER} and, beside the ErrorInfo, a
+ * google.rpc.RequestInfo, unless the upstream has sent one (AIP-193: one detail of a type). The error that was thrown
+ * may be the answer to other calls too, and is left as it is.
  */
-export function finishError(thrown: unknown): ConnectError {
+export function finishError(thrown: unknown, requestId: string): ConnectError {
   const error = thrown instanceof ConnectError ? thrown : bug(thrown);
   const draft: Draft = { message: error.rawMessage.toWellFormed(), details: [...error.details] };
-  const cut = shrink(draft, ANSWER_HEADERS_MAX_BYTES - OTHER_HEADERS_BYTES - metadataBytes(error));
-  if (cut.size === 0 && draft.message === error.rawMessage) return error;
+  const has = (desc: DescMessage) => draft.details.some((detail) => typeOf(detail) === desc.typeName);
+  if (has(ErrorInfoSchema) && !has(RequestInfoSchema))
+    draft.details.push({ desc: RequestInfoSchema, value: create(RequestInfoSchema, { requestId }) });
+  const headerBytes = metadataBytes(error) + headerSize(REQUEST_ID_HEADER, requestId);
+  const cut = shrink(draft, ANSWER_HEADERS_MAX_BYTES - OTHER_HEADERS_BYTES - headerBytes);
   const finished = new ConnectError(draft.message, error.code, error.metadata, undefined, error.cause);
   finished.details = draft.details;
+  finished.metadata.set(REQUEST_ID_HEADER, requestId);
   if (cut.size > 0) finished.metadata.set(CUT_HEADER, [...cut].join(", ").slice(0, CUT_HEADER_MAX));
   return finished;
 }
@@ -120,9 +136,14 @@ function percentBytes(text: string): number {
 }
 
 function metadataBytes(error: ConnectError): number {
-  let bytes = 32 + CUT_HEADER.length + CUT_HEADER_MAX;
-  for (const [name, value] of error.metadata) bytes += 32 + name.length + value.length;
+  let bytes = headerSize(CUT_HEADER, "") + CUT_HEADER_MAX;
+  for (const [name, value] of error.metadata) bytes += headerSize(name, value);
   return bytes;
+}
+
+/** As HTTP/2 counts it: RFC 9113 §6.5.2. */
+function headerSize(name: string, value: string): number {
+  return 32 + name.length + value.length;
 }
 
 /** First the stack, then so much of the text as has to go, then the rest. */

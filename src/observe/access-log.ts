@@ -85,7 +85,7 @@ export class AccessLog implements CallObserver {
     // Its path may hold anything, so it is not told.
     this.#add(
       "",
-      `"method":"_OTHER",${verdict},"httpVersion":"${request.httpVersion}","peer":"${request.peer}"`,
+      `"method":"_OTHER",${verdict},"httpVersion":"${request.httpVersion}","peer":"${request.peer}","requestId":"${request.requestId}"`,
     );
   }
 

@@ -21,8 +21,8 @@ export class BugLog implements CallObserver {
     this.#write(error, { method: `${method.parent.typeName}/${method.name}`, protocol, requestId });
   }
 
-  refused(_request: ObservedRefusal, why: number | ConnectError): void {
-    if (typeof why !== "number" && isBug(why)) this.#write(why, { method: "_OTHER" });
+  refused({ requestId }: ObservedRefusal, why: number | ConnectError): void {
+    if (typeof why !== "number" && isBug(why)) this.#write(why, { method: "_OTHER", requestId });
   }
 
   #write(error: ConnectError, fields: Readonly<Record<string, string>>): void {

@@ -19,6 +19,7 @@ export interface ObservedCall {
 export interface ObservedRefusal {
   readonly peer: string;
   readonly httpVersion: string;
+  readonly requestId: string;
 }
 
 /** Where calls are told to. Each method must not throw. */

@@ -14,7 +14,10 @@ export interface Call extends CallContext {
   readonly protocol: ProtocolName;
   /** Address of the TCP peer, `host:port`, or `unix` for a local socket. */
   readonly peer: string;
-  /** Identifies the call in logs and in error details: the caller's `x-request-id` if well-formed, else made here. */
+  /**
+   * Identifies the call in logs, and to its caller in the metadata and the RequestInfo of an error: the caller's
+   * `x-request-id` if well-formed, else made here.
+   */
   readonly requestId: string;
   /** A request header or gRPC metadata value by lower-case name; several lines of one name are joined by `, `. */
   header(name: string): string | undefined;

@@ -6,6 +6,9 @@ import { Metadata } from "./metadata.ts";
 /** Where the adapter leaves {@link Call.peer}. */
 export const peerKey = createContextKey("", { description: "address of the TCP peer" });
 
+/** Where the adapter leaves {@link Call.requestId}. */
+export const requestIdKey = createContextKey("", { description: "id of the request" });
+
 /** A {@link Call} over the context that connect-es hands to its implementations. */
 export class ContextCall implements Call {
   readonly method: DescMethod;
@@ -23,7 +26,7 @@ export class ContextCall implements Call {
     this.peer = context.values.get(peerKey);
     this.method = context.method;
     this.protocol = context.protocolName as ProtocolName;
-    this.requestId = context.requestHeader.get("x-request-id") ?? crypto.randomUUID();
+    this.requestId = context.values.get(requestIdKey);
     this.deadline = performance.now() + (context.timeoutMs() ?? Number.POSITIVE_INFINITY);
   }
 

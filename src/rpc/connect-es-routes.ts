@@ -1,6 +1,7 @@
 import type { DescMethod, Registry } from "@bufbuild/protobuf";
 import type { ConnectRouter } from "@connectrpc/connect";
 import type { Clock } from "../lib/clock.ts";
+import type { RequestIds } from "../lib/request-ids.ts";
 import type { TimerWheel } from "../lib/timer-wheel.ts";
 import type { App } from "../listen/transport.ts";
 import type { ConnectEsHandler } from "./connect-es.ts";
@@ -23,6 +24,7 @@ export interface ConnectEsOptions extends ExchangeLimits {
   readonly routes?: ConnectEsRoutes | undefined;
   readonly clock: Clock;
   readonly wheel: TimerWheel;
+  readonly requestIds: RequestIds;
 }
 
 /**

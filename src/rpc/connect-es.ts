@@ -7,17 +7,19 @@ import {
 } from "@connectrpc/connect";
 import type { UniversalHandler, UniversalServerResponse } from "@connectrpc/connect/protocol";
 import { compressionBrotli, compressionGzip } from "@connectrpc/connect-node";
-import { finishError } from "../errors/fit.ts";
+import { finishError, REQUEST_ID_HEADER } from "../errors/fit.ts";
 import { gatewayError } from "../errors/reasons.ts";
 import { isEncoded } from "../lib/encoded.ts";
+import type { RequestIds } from "../lib/request-ids.ts";
 import type { RequestHeaders, ResponseHeaders, TransportCall } from "../listen/transport.ts";
 import { parseConnectTimeout } from "./connect/timeout.ts";
-import { ContextCall, peerKey } from "./connect-es-call.ts";
+import { ContextCall, peerKey, requestIdKey } from "./connect-es-call.ts";
 import type { ConnectEsExchange } from "./connect-es-exchange.ts";
 import type { ConnectEsOptions } from "./connect-es-routes.ts";
 import { parseGrpcTimeout } from "./grpc/timeout.ts";
 import type { ResponseStream, ServerStreamHandler, ServiceDefinition, UnaryHandler } from "./handler.ts";
 import { TIMEOUT_MAX_MS } from "./protocol.ts";
+import { requestIdOf } from "./request-id.ts";
 
 /** Answers a call of one method; the exchange has been its receiver from the beginning. */
 export type ConnectEsHandler = (call: TransportCall, exchange: ConnectEsExchange) => void;
@@ -48,7 +50,7 @@ export function connectEsHandlers(
   return new Map(
     router.handlers.map((handler) => [
       handler.requestPath,
-      (call, exchange) => void serve(handler, call, exchange),
+      (call, exchange) => void serve(handler, options.requestIds, call, exchange),
     ]),
   );
 }
@@ -73,7 +75,7 @@ async function runUnary(handler: UnaryHandler, request: Message, context: Handle
     return isEncoded(answer) ? answer.toMessage() : answer;
   } catch (error) {
     // Well-formed, or connect-es' encodeURIComponent throws and no trailers are sent at all.
-    throw finishError(error);
+    throw finishError(error, call.requestId);
   } finally {
     call.handOverMetadata();
   }
@@ -105,7 +107,7 @@ async function* runStream(
     }
   } catch (error) {
     // Well-formed, or connect-es' encodeURIComponent throws and no trailers are sent at all.
-    throw finishError(error);
+    throw finishError(error, call.requestId);
   } finally {
     call.handOverMetadata();
     if (source && !source.end)
@@ -115,6 +117,7 @@ async function* runStream(
 
 async function serve(
   handler: UniversalHandler,
+  requestIds: RequestIds,
   call: TransportCall,
   exchange: ConnectEsExchange,
 ): Promise<void> {
@@ -126,7 +129,9 @@ async function serve(
       header: toHeaders(call.headers),
       body: exchange.body(),
       signal: exchange.signal,
-      contextValues: createContextValues().set(peerKey, call.peer),
+      contextValues: createContextValues()
+        .set(peerKey, call.peer)
+        .set(requestIdKey, requestIdOf(call.headers[REQUEST_ID_HEADER], requestIds)),
     });
     const { methodKind } = handler.method;
     const streams = methodKind === "server_streaming" || methodKind === "bidi_streaming";

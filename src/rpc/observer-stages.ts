@@ -8,8 +8,8 @@ export function observerStages(observers: readonly CallObserver[]): Stages {
     finished(call, error) {
       for (const observer of observers) observer.finished(call, error);
     },
-    refused(carrier, why) {
-      for (const observer of observers) observer.refused(carrier, why);
+    refused({ peer, httpVersion }, why, requestId) {
+      for (const observer of observers) observer.refused({ peer, httpVersion, requestId }, why);
     },
   };
 }

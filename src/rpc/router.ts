@@ -1,7 +1,7 @@
 import type { DescMethod, Registry } from "@bufbuild/protobuf";
 import { MethodOptions_IdempotencyLevel } from "@bufbuild/protobuf/wkt";
 import type { ConnectError } from "@connectrpc/connect";
-import { finishError } from "../errors/fit.ts";
+import { finishError, REQUEST_ID_HEADER } from "../errors/fit.ts";
 import { gatewayError } from "../errors/reasons.ts";
 import { type Clock, systemClock } from "../lib/clock.ts";
 import { RequestIds } from "../lib/request-ids.ts";
@@ -17,6 +17,7 @@ import { ACCEPT_POST, CONNECT_UNARY, findWire, type Wire } from "./content-type.
 import { type CorsPolicy, judgeOrigin } from "./cors.ts";
 import { CorsCall } from "./cors-call.ts";
 import type { ServerStreamHandler, ServiceDefinition, UnaryHandler } from "./handler.ts";
+import { requestIdOf } from "./request-id.ts";
 import type { CallLimits, Path, Query } from "./rpc-call.ts";
 import { ServerStreamCall } from "./server-stream.ts";
 import type { Stages } from "./stages.ts";
@@ -108,6 +109,7 @@ export function createRouter(services: readonly ServiceDefinition[], options: Ro
     routes: options.routes,
     clock: path.clock,
     wheel: path.wheel,
+    requestIds: path.requestIds,
   });
   const routes = new Map<string, Route>();
   const serviceNames = new Set<string>();
@@ -210,7 +212,7 @@ function get(path: Path, carrier: TransportCall, route: Route, query: string): v
 function open(path: Path, carrier: TransportCall, route: Route, wire: Wire, query: Query | undefined): void {
   const { method, handler } = route;
   if (path.refuseStreams && method.methodKind !== "unary") {
-    failUnopened(path, carrier, wire, finishError(path.refuseStreams()));
+    failUnopened(path, carrier, wire, path.refuseStreams());
     return;
   }
   // The kind of the method has told which of the two its handler is.
@@ -227,17 +229,18 @@ function serves(wire: Wire, method: DescMethod): boolean {
 
 /** A method that is not there is answered in the caller's protocol. */
 function unimplemented(path: Path, carrier: TransportCall, wire: Wire, target: string): void {
-  const error = finishError(gatewayError("METHOD_UNKNOWN", `${target.slice(1)} is not served`));
-  failUnopened(path, carrier, wire, error);
+  failUnopened(path, carrier, wire, gatewayError("METHOD_UNKNOWN", `${target.slice(1)} is not served`));
 }
 
 /** Answers with an error in the protocol of a call that was never opened. */
 function failUnopened(path: Path, carrier: TransportCall, wire: Wire, why: ConnectError): void {
   const { protocol, contentType } = wire;
-  const error = path.stages.amendError?.(why) ?? why;
+  const requestId = requestIdOf(carrier.headers[REQUEST_ID_HEADER], path.requestIds);
+  const finished = finishError(why, requestId);
+  const error = path.stages.amendError?.(finished) ?? finished;
   carrier.receive(IGNORE);
   protocol.fail({ carrier, contentType, registry: path.registry }, error);
-  path.stages.refused?.(carrier, error);
+  path.stages.refused?.(carrier, error, requestId);
 }
 
 /** A page that may not call is told so in its protocol, without the headers that would let it read that. */
@@ -247,20 +250,19 @@ function denyOrigin(path: Path, carrier: TransportCall): void {
     refuse(path, carrier, 403, { vary: "Origin" });
     return;
   }
-  const error = finishError(
-    gatewayError(
-      "ORIGIN_NOT_ALLOWED",
-      "web pages of this origin may not call the gateway; list it in cors.allowed_origins if they should",
-    ),
+  const error = gatewayError(
+    "ORIGIN_NOT_ALLOWED",
+    "web pages of this origin may not call the gateway; list it in cors.allowed_origins if they should",
   );
   failUnopened(path, carrier, wire, error);
 }
 
 /** What is no RPC yet is answered in HTTP. */
 function refuse(path: Path, carrier: TransportCall, status: number, headers: ResponseHeaders = {}): void {
+  const requestId = requestIdOf(carrier.headers[REQUEST_ID_HEADER], path.requestIds);
   carrier.receive(IGNORE);
-  carrier.answer(status, headers);
-  path.stages.refused?.(carrier, status);
+  carrier.answer(status, { ...headers, [REQUEST_ID_HEADER]: requestId });
+  path.stages.refused?.(carrier, status, requestId);
 }
 
 /** Takes the rest of a request that is answered already. */

@@ -1,6 +1,6 @@
 import type { DescMethod, Message, Registry } from "@bufbuild/protobuf";
 import { ConnectError } from "@connectrpc/connect";
-import { finishError } from "../errors/fit.ts";
+import { finishError, REQUEST_ID_HEADER } from "../errors/fit.ts";
 import { gatewayError } from "../errors/reasons.ts";
 import type { Clock } from "../lib/clock.ts";
 import type { RequestIds } from "../lib/request-ids.ts";
@@ -14,6 +14,7 @@ import { claimsTooMuch, tooLarge } from "./envelope.ts";
 import { Metadata } from "./metadata.ts";
 import type { Answering } from "./protocol.ts";
 import { RequestBody } from "./request-body.ts";
+import { requestIdOf } from "./request-id.ts";
 import type { FinishedCall, Stages } from "./stages.ts";
 
 /** What all calls of a router share. */
@@ -158,10 +159,7 @@ export abstract class RpcCall implements FinishedCall, Answering, Receiver, Expi
   }
 
   get requestId(): string {
-    if (this.#requestId === undefined) {
-      const given = this.header("x-request-id");
-      this.#requestId = given !== undefined && REQUEST_ID.test(given) ? given : this.path.requestIds.next();
-    }
+    this.#requestId ??= requestIdOf(this.header(REQUEST_ID_HEADER), this.path.requestIds);
     return this.#requestId;
   }
 
@@ -272,14 +270,14 @@ export abstract class RpcCall implements FinishedCall, Answering, Receiver, Expi
   /** Answers with an error, or with INTERNAL for anything else that was thrown; of no effect on an answered call. */
   fail(thrown: unknown): void {
     if (this.phase === "answered") return;
-    const error = finishError(thrown);
+    const error = finishError(thrown, this.requestId);
     let finished = this.path.stages.amendError?.(error) ?? error;
     try {
       this.sendError(finished);
     } catch (bug) {
       // A header that Node refuses, say: better no answer than half of one.
       this.carrier.reset("INTERNAL_ERROR");
-      finished = finishError(bug);
+      finished = finishError(bug, this.requestId);
     }
     this.decided(finished);
   }
@@ -364,9 +362,6 @@ export abstract class RpcCall implements FinishedCall, Answering, Receiver, Expi
 
 /** The same for all, since nobody can be answered with it: ten thousand callers may go in the same moment. */
 const CALLER_GONE = gatewayError("CALLER_GONE", "the caller went away");
-
-/** A request id that may go into logs and error details as it is. */
-const REQUEST_ID = /^[A-Za-z0-9-]{1,128}$/;
 
 function bytesOf(body: Buffer | RequestBody | undefined): Buffer {
   return body instanceof RequestBody ? body.bytes() : (body ?? NOTHING);

@@ -21,7 +21,7 @@ export interface Stages {
    * Told once for each request that is no call of a method that is here: an HTTP status, or UNIMPLEMENTED in the
    * caller's protocol.
    */
-  readonly refused?: (carrier: TransportCall, why: number | ConnectError) => void;
+  readonly refused?: (carrier: TransportCall, why: number | ConnectError, requestId: string) => void;
 }
 
 /** A call as log and metrics see it. */

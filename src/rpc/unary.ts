@@ -73,7 +73,7 @@ export class UnaryCall extends RpcCall {
     } catch (error) {
       // A header that Node refuses, say: better no answer than half of one.
       this.carrier.reset("INTERNAL_ERROR");
-      this.decided(finishError(error));
+      this.decided(finishError(error, this.requestId));
       return;
     }
     this.decided(undefined);

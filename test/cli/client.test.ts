@@ -81,11 +81,12 @@ describe.each(["grpc", "grpc-web", "connect"])("the operator's client over %s", 
     );
     expect([code, stdout]).toEqual([1, ""]);
     expect(
-      stderr,
+      stderr.replace(/(?<=request id: )[0-9a-f-]{36}$/m, "ID"),
     ).toBe(`lro-gateway: INVALID_ARGUMENT: name "${DONE.replace("projects", "projcts")}" has "projcts" where "projects" belongs (segment 1); expected projects/*/locations/*/datasets/*/operations/*
   field name: name has "projcts" where "projects" belongs (segment 1); expected projects/*/locations/*/datasets/*/operations/*
   reason: NAME_INVALID (lro-gateway)
   failed in: gateway
+  request id: ID
 `);
   });
 });

@@ -9,10 +9,11 @@ import {
   ErrorInfoSchema,
   HelpSchema,
   QuotaFailureSchema,
+  RequestInfoSchema,
   RetryInfoSchema,
 } from "../../gen/google/rpc/error_details_pb.ts";
 import { StatusSchema } from "../../gen/google/rpc/status_pb.ts";
-import { finishError } from "../../src/errors/fit.ts";
+import { finishError as finish } from "../../src/errors/fit.ts";
 
 /** Trailers of a gRPC answer as HTTP/2 counts them, by the gRPC-over-HTTP/2 specification. */
 function trailerBytes(error: ConnectError): number {
@@ -30,6 +31,8 @@ function trailerBytes(error: ConnectError): number {
   return fields.reduce((sum, [name, value]) => sum + name.length + value.length + 32, 0);
 }
 
+const finishError = (thrown: unknown) => finish(thrown, "request-1");
+
 /** 6 KiB without what the rest of the answer's headers need. */
 const ROOM = 5 * 1024;
 
@@ -46,12 +49,35 @@ const typesOf = (error: ConnectError) =>
   );
 
 describe("finishError", () => {
-  test("leaves an error that fits as it is", () => {
+  test("changes nothing of an error that fits but to name the call, and leaves the one that was thrown as it was", () => {
     const error = withDetails(
       [ErrorInfoSchema, { reason: "R" }],
       [DebugInfoSchema, { detail: "x".repeat(2000) }],
     );
-    expect(finishError(error)).toBe(error);
+    const before = [...error.details];
+    const finished = finishError(error);
+    expect(finished).toMatchObject({ code: error.code, rawMessage: error.rawMessage });
+    expect(finished.details.slice(0, -1)).toEqual(before);
+    expect(finished.findDetails(RequestInfoSchema)).toMatchObject([{ requestId: "request-1" }]);
+    expect(finished.metadata.get("x-request-id")).toBe("request-1");
+    expect([error.details, [...error.metadata]]).toEqual([before, []]);
+  });
+
+  test("gives two calls that fail with the same error each its own id", () => {
+    const error = withDetails([ErrorInfoSchema, { reason: "R" }]);
+    const ids = ["a", "b"].map((id) =>
+      finish(error, id)
+        .findDetails(RequestInfoSchema)
+        .map(({ requestId }) => requestId),
+    );
+    expect(ids).toEqual([["a"], ["b"]]);
+  });
+
+  test("keeps the RequestInfo of the upstream, and adds none to an error that is not of the catalogue", () => {
+    const theirs = withDetails([ErrorInfoSchema, { reason: "R" }], [RequestInfoSchema, { requestId: "u" }]);
+    expect(finishError(theirs).findDetails(RequestInfoSchema)).toMatchObject([{ requestId: "u" }]);
+    expect(finishError(theirs).metadata.get("x-request-id")).toBe("request-1");
+    expect(finishError(new ConnectError("m", Code.Aborted)).details).toEqual([]);
   });
 
   test("brings any error below the limit, keeps its code, and its ErrorInfo to the last", () => {
@@ -95,7 +121,7 @@ describe("finishError", () => {
           reason: "REASON",
           metadata: { a: "b" },
         });
-        if (trailerBytes(error) <= ROOM - 400) expect(finished.details).toEqual(error.details);
+        if (trailerBytes(error) <= ROOM - 500) expect(finished.details.slice(0, -1)).toEqual(error.details);
       }),
       { numRuns: 200 },
     );
@@ -115,7 +141,7 @@ describe("finishError", () => {
       [ErrorInfoSchema, { reason: "R" }],
     );
     const finished = finishError(error);
-    expect(typesOf(finished)).toEqual(["DebugInfo", "BadRequest", "ErrorInfo"]);
+    expect(typesOf(finished)).toEqual(["DebugInfo", "BadRequest", "ErrorInfo", "RequestInfo"]);
     const debug = finished.findDetails(DebugInfoSchema)[0];
     expect(debug?.stackEntries).toEqual([]);
     expect(debug?.detail).toMatch(/^é{500,}…$/);
@@ -141,7 +167,7 @@ describe("finishError", () => {
       [ErrorInfoSchema, { reason: "R" }],
     );
     const finished = finishError(error);
-    expect(typesOf(finished)).toEqual(["BadRequest", "Help", "RetryInfo", "ErrorInfo"]);
+    expect(typesOf(finished)).toEqual(["BadRequest", "Help", "RetryInfo", "ErrorInfo", "RequestInfo"]);
     const { length = 0 } = finished.findDetails(BadRequestSchema)[0]?.fieldViolations ?? [];
     expect(length).toBeGreaterThan(30);
     expect(length).toBeLessThan(100);

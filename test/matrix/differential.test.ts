@@ -177,6 +177,7 @@ function requestOf(plan: Plan) {
   }[protocol];
   const grpcUnit = timeout && /^-?\d+$/.test(timeout) ? `${timeout.slice(0, 8)}m` : timeout;
   const headers: Record<string, string> = {
+    "x-request-id": "of-the-plan",
     ...((plan.verb !== "GET" || plan.protocol !== "connect" || plan.contentType !== undefined) && {
       "content-type": plan.contentType ?? `${types[protocol]}${protocol === "connect" ? "/" : "+"}${codec}`,
     }),

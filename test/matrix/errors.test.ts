@@ -28,7 +28,16 @@ interface Seen {
   readonly metadata: Record<string, string | null>;
 }
 
-const METADATA = ["lro-error-layer", "lro-upstream-status", "lro-upstream-request-id", "lro-error-cut"];
+const METADATA = [
+  "lro-error-layer",
+  "lro-upstream-status",
+  "lro-upstream-request-id",
+  "lro-error-cut",
+  "x-request-id",
+];
+
+/** The id that each caller gives its call. */
+const REQUEST_ID = "of-the-test-1";
 
 /** The body of an operation's Get, by the operation's id: `shape.row`. */
 const SHAPE_NAMES = Object.keys(SHAPES);
@@ -93,6 +102,7 @@ describe.each(SHAPE_NAMES.map((name, index) => ({ name, index })))("$name", ({ n
       if (!first || !shape) throw new Error("nothing was seen");
       for (const [at, other] of seen.entries()) expect(other, Object.keys(legs)[at]).toEqual(first);
       expect(Code[first.code]).toBe(Code[shape.code(row)]);
+      expect(first.metadata["x-request-id"]).toBe(REQUEST_ID);
       expect(first.message.replace(" (the request was cancelled, not the operation)", "")).toMatch(
         shape.message,
       );
@@ -138,7 +148,10 @@ function viaConnect(transport: Transport): (name: string) => Promise<Seen> {
   const client = createClient(Operations, transport);
   return async (name) => {
     try {
-      await client.getOperation({ name }, { headers: { authorization: `Bearer ${TOKEN}` } });
+      await client.getOperation(
+        { name },
+        { headers: { authorization: `Bearer ${TOKEN}`, "x-request-id": REQUEST_ID } },
+      );
     } catch (error) {
       if (!(error instanceof ConnectError)) throw error;
       return {
@@ -158,6 +171,7 @@ function viaConnect(transport: Transport): (name: string) => Promise<Seen> {
 function viaGrpcJs(name: string): Promise<Seen> {
   const metadata = new grpc.Metadata();
   metadata.set("authorization", `Bearer ${TOKEN}`);
+  metadata.set("x-request-id", REQUEST_ID);
   return new Promise((resolve, reject) => {
     grpcJs.makeUnaryRequest(
       "/google.longrunning.Operations/GetOperation",

@@ -1,7 +1,11 @@
 import { fromBinary } from "@bufbuild/protobuf";
 import { Code, ConnectError } from "@connectrpc/connect";
 import { describe, expect, it } from "vitest";
-import { ErrorInfoSchema, RetryInfoSchema } from "../../gen/google/rpc/error_details_pb.ts";
+import {
+  ErrorInfoSchema,
+  RequestInfoSchema,
+  RetryInfoSchema,
+} from "../../gen/google/rpc/error_details_pb.ts";
 import { StatusSchema } from "../../gen/google/rpc/status_pb.ts";
 import { gatewayError } from "../../src/errors/reasons.ts";
 import { callInMemory } from "../../src/listen/in-memory.ts";
@@ -58,9 +62,11 @@ describe("gRPC", () => {
         throw gatewayError("UPSTREAM_UNAVAILABLE", "später, 100 %", { retryDelayMs: 1_500 });
       },
     });
-    const answer = await callInMemory(app, { target: SAY, headers: GRPC, body: [request()] });
+    const headers = { ...GRPC, "x-request-id": "abc-1" };
+    const answer = await callInMemory(app, { target: SAY, headers, body: [request()] });
     expect(answer).toMatchObject({ status: 200, headersOnly: true, trailers: undefined });
     expect(answer.headers).toMatchObject({
+      "x-request-id": "abc-1",
       "content-type": "application/grpc+proto",
       "grpc-status": "14",
       "grpc-message": "sp%C3%A4ter, 100 %25",
@@ -72,6 +78,7 @@ describe("gRPC", () => {
     expect(status.details.map(({ typeUrl }) => typeUrl)).toEqual([
       `type.googleapis.com/${ErrorInfoSchema.typeName}`,
       `type.googleapis.com/${RetryInfoSchema.typeName}`,
+      `type.googleapis.com/${RequestInfoSchema.typeName}`,
     ]);
     expect(answer.headers["grpc-status-details-bin"]).not.toContain("=");
   });

@@ -197,3 +197,40 @@ describe("the finished stage", () => {
     expect(new Set(told.map(([call]) => call.requestId)).size).toBe(4);
   });
 });
+
+describe("the request id", () => {
+  const app = createRouter([echoService({ say: () => Promise.reject(new Error("broken")) })], {
+    registry: echoRegistry,
+    stages: { refused: (_carrier, _why, requestId) => refused.push(requestId) },
+  });
+  const stock = createRouter([echoService({ say: () => Promise.reject(new Error("broken")) })], {
+    registry: echoRegistry,
+    allThroughConnectEs: true,
+  });
+  const refused: string[] = [];
+  const MADE_HERE = /^[0-9a-f-]{36}$/;
+
+  it.each([
+    ["a call that failed", app, SAY, 500],
+    ["a call that failed in connect-es", stock, SAY, 500],
+    ["a method that is not served", app, MISSING, 501],
+    ["a path that is none", app, "/nothing", 404],
+  ])("of %s is told to its caller", async (_what, router, target, status) => {
+    refused.length = 0;
+    const given = await callInMemory(router, { target, headers, body });
+    expect(given).toMatchObject({ status, headers: { "x-request-id": "abc-1" } });
+    const hostile = await callInMemory(router, {
+      target,
+      headers: { ...headers, "x-request-id": "a b" },
+      body,
+    });
+    expect(hostile.headers["x-request-id"]).toMatch(MADE_HERE);
+    if (status !== 500) expect(refused).toEqual(["abc-1", hostile.headers["x-request-id"]]);
+  });
+
+  it("is not sent with an answer that is no error", async () => {
+    const fine = createRouter([echoService({ say: (message) => message })], { registry: echoRegistry });
+    const answer = await callInMemory(fine, { target: SAY, headers, body });
+    expect(answer.headers).not.toHaveProperty("x-request-id");
+  });
+});
