@@ -33,6 +33,7 @@ export const REASONS = {
     Code.Unimplemented,
     "The request is compressed in a way the gateway does not know.",
   ),
+  HEALTH_NAME_UNKNOWN: row(Code.NotFound, "The health service knows no service of this name."),
   ORIGIN_NOT_ALLOWED: row(Code.PermissionDenied, "Web pages of this origin may not call the gateway."),
   // The call.
   DEADLINE_PASSED: row(Code.DeadlineExceeded, "The caller's deadline passed before there was an answer."),

@@ -4,6 +4,7 @@ import { codeName } from "../errors/http-code.ts";
 import type { Clock } from "../lib/clock.ts";
 import {
   type CallObserver,
+  type HttpRefused,
   type ObservedCall,
   type ObservedRefusal,
   UNOBSERVED_SERVICES,
@@ -77,10 +78,10 @@ export class AccessLog implements CallObserver {
     );
   }
 
-  refused(request: ObservedRefusal, why: number | ConnectError): void {
+  refused(request: ObservedRefusal, why: HttpRefused | ConnectError): void {
     const verdict =
-      typeof why === "number"
-        ? `"httpStatus":${why}`
+      "httpStatus" in why
+        ? `"httpStatus":${why.httpStatus},"reason":"${why.reason}"`
         : `"code":"${codeName(why.code)}"${failureFields(why, false)}`;
     // Its path may hold anything, so it is not told.
     this.#add(

@@ -2,7 +2,7 @@ import { Code, type ConnectError } from "@connectrpc/connect";
 import { failureFacts } from "../errors/failure-facts.ts";
 import type { Reason } from "../errors/reasons.ts";
 import type { Log } from "./log.ts";
-import type { CallObserver, ObservedCall, ObservedRefusal } from "./observed-call.ts";
+import type { CallObserver, HttpRefused, ObservedCall, ObservedRefusal } from "./observed-call.ts";
 
 /**
  * Writes what went wrong in the gateway itself, once for each call that ended with GATEWAY_BUG: its caller was told
@@ -21,8 +21,8 @@ export class BugLog implements CallObserver {
     this.#write(error, { method: `${method.parent.typeName}/${method.name}`, protocol, requestId });
   }
 
-  refused({ requestId }: ObservedRefusal, why: number | ConnectError): void {
-    if (typeof why !== "number" && isBug(why)) this.#write(why, { method: "_OTHER", requestId });
+  refused({ requestId }: ObservedRefusal, why: HttpRefused | ConnectError): void {
+    if (!("httpStatus" in why) && isBug(why)) this.#write(why, { method: "_OTHER", requestId });
   }
 
   #write(error: ConnectError, fields: Readonly<Record<string, string>>): void {

@@ -6,6 +6,7 @@ import { Histogram, type Series } from "./histogram.ts";
 import type { MetricsPeers, MetricsSnapshot } from "./metrics-snapshot.ts";
 import {
   type CallObserver,
+  type HttpRefused,
   type ObservedCall,
   type ObservedRefusal,
   UNOBSERVED_SERVICES,
@@ -80,8 +81,8 @@ export class Metrics implements CallObserver {
     series.observe((this.#clock.monotonic() - call.openedAt) / 1_000);
   }
 
-  refused(_request: ObservedRefusal, why: number | ConnectError): void {
-    const verdict = typeof why === "number" ? String(why) : codeName(why.code);
+  refused(_request: ObservedRefusal, why: HttpRefused | ConnectError): void {
+    const verdict = "httpStatus" in why ? String(why.httpStatus) : codeName(why.code);
     let series = this.#refusedSeries.get(verdict);
     if (series === undefined) {
       const labels = { rpc_method: "_OTHER", rpc_status_code: verdict, error_type: verdict };

@@ -22,12 +22,18 @@ export interface ObservedRefusal {
   readonly requestId: string;
 }
 
+/** An answer by HTTP alone; the reason is of the catalogue. */
+export interface HttpRefused {
+  readonly httpStatus: number;
+  readonly reason: string;
+}
+
 /** Where calls are told to. Each method must not throw. */
 export interface CallObserver {
   /** `error` is absent for OK. */
   finished(call: ObservedCall, error: ConnectError | undefined): void;
-  /** `why` is an HTTP status, or the error of an answer in the caller's protocol. */
-  refused(request: ObservedRefusal, why: number | ConnectError): void;
+  /** `why` is an answer by HTTP alone, or the error of an answer in the caller's protocol. */
+  refused(request: ObservedRefusal, why: HttpRefused | ConnectError): void;
 }
 
 /**

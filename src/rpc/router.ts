@@ -6,17 +6,26 @@ import { gatewayError } from "../errors/reasons.ts";
 import { type Clock, systemClock } from "../lib/clock.ts";
 import { RequestIds } from "../lib/request-ids.ts";
 import { TimerWheel } from "../lib/timer-wheel.ts";
-import type { App, Receiver, ResponseHeaders, TransportCall } from "../listen/transport.ts";
+import type { App, Receiver, TransportCall } from "../listen/transport.ts";
 import { isAuthority } from "./authority.ts";
 import { createJsonCodec, protoCodec } from "./codec.ts";
 import { COMPRESS_MIN_BYTES } from "./compression.ts";
 import { readGetRequest } from "./connect/request.ts";
 import { ConnectEsExchange } from "./connect-es-exchange.ts";
 import { type ConnectEsRoutes, connectEsRoutes } from "./connect-es-routes.ts";
-import { ACCEPT_POST, CONNECT_UNARY, findWire, type Wire } from "./content-type.ts";
+import { CONNECT_UNARY, findWire, type Wire } from "./content-type.ts";
 import { type CorsPolicy, judgeOrigin } from "./cors.ts";
 import { CorsCall } from "./cors-call.ts";
 import type { ServerStreamHandler, ServiceDefinition, UnaryHandler } from "./handler.ts";
+import {
+  BAD_AUTHORITY,
+  BAD_GET_ENCODING,
+  badContentType,
+  type HttpRefusal,
+  NO_SUCH_PATH,
+  NOT_A_POST,
+  ORIGIN_DENIED,
+} from "./http-refusal.ts";
 import { requestIdOf } from "./request-id.ts";
 import type { CallLimits, Path, Query } from "./rpc-call.ts";
 import { ServerStreamCall } from "./server-stream.ts";
@@ -136,12 +145,12 @@ export function createRouter(services: readonly ServiceDefinition[], options: Ro
     const serviceKnown = found !== undefined || other !== undefined || serviceNames.has(serviceOf(target));
     const page = serviceKnown ? undefined : options.pages?.get(target);
     if (page) page(carrier);
-    else if (!serviceKnown) refuse(path, carrier, 404);
-    else if (!isAuthority(carrier.authority)) refuse(path, carrier, 400);
+    else if (!serviceKnown) refuse(path, carrier, NO_SUCH_PATH);
+    else if (!isAuthority(carrier.authority)) refuse(path, carrier, BAD_AUTHORITY);
     else if (other) other(carrier);
     else if (carrier.verb === "GET" && found)
       get(path, carrier, found, query < 0 ? "" : carrier.target.slice(query));
-    else if (carrier.verb !== "POST") refuse(path, carrier, 405, { allow: "POST" });
+    else if (carrier.verb !== "POST") refuse(path, carrier, NOT_A_POST);
     else post(path, carrier, found, target);
   };
   const endStreams = (why: () => ConnectError): void => {
@@ -186,8 +195,7 @@ function createPath(options: RouterOptions): Path {
 
 function post(path: Path, carrier: TransportCall, route: Route | undefined, target: string): void {
   const wire = findWire(carrier.headers["content-type"]);
-  if (!wire || (route && !serves(wire, route.method)))
-    refuse(path, carrier, 415, { "accept-post": ACCEPT_POST });
+  if (!wire || (route && !serves(wire, route.method))) refuse(path, carrier, badContentType(route?.method));
   else if (!route?.handler) unimplemented(path, carrier, wire, target);
   else open(path, carrier, route, wire, undefined);
 }
@@ -199,12 +207,12 @@ function get(path: Path, carrier: TransportCall, route: Route, query: string): v
     method.methodKind !== "unary" ||
     method.idempotency !== MethodOptions_IdempotencyLevel.NO_SIDE_EFFECTS
   ) {
-    refuse(path, carrier, 405, { allow: "POST" });
+    refuse(path, carrier, NOT_A_POST);
     return;
   }
   const request = readGetRequest(query);
   const wire = request.codec && CONNECT_UNARY[request.codec];
-  if (!wire) refuse(path, carrier, 415);
+  if (!wire) refuse(path, carrier, BAD_GET_ENCODING);
   else if (!route.handler) unimplemented(path, carrier, wire, carrier.target.split("?", 1)[0] ?? "");
   else open(path, carrier, route, wire, request);
 }
@@ -247,7 +255,7 @@ function failUnopened(path: Path, carrier: TransportCall, wire: Wire, why: Conne
 function denyOrigin(path: Path, carrier: TransportCall): void {
   const wire = carrier.verb === "POST" ? findWire(carrier.headers["content-type"]) : undefined;
   if (!wire) {
-    refuse(path, carrier, 403, { vary: "Origin" });
+    refuse(path, carrier, ORIGIN_DENIED);
     return;
   }
   const error = gatewayError(
@@ -258,11 +266,12 @@ function denyOrigin(path: Path, carrier: TransportCall): void {
 }
 
 /** What is no RPC yet is answered in HTTP. */
-function refuse(path: Path, carrier: TransportCall, status: number, headers: ResponseHeaders = {}): void {
+function refuse(path: Path, carrier: TransportCall, why: HttpRefusal): void {
   const requestId = requestIdOf(carrier.headers[REQUEST_ID_HEADER], path.requestIds);
+  const headers = { ...why.headers, [REQUEST_ID_HEADER]: requestId };
   carrier.receive(IGNORE);
-  carrier.answer(status, { ...headers, [REQUEST_ID_HEADER]: requestId });
-  path.stages.refused?.(carrier, status, requestId);
+  carrier.answer(why.httpStatus, headers, carrier.verb === "HEAD" ? undefined : why.body);
+  path.stages.refused?.(carrier, why, requestId);
 }
 
 /** Takes the rest of a request that is answered already. */

@@ -1,6 +1,7 @@
 import type { ConnectError } from "@connectrpc/connect";
 import type { TransportCall } from "../listen/transport.ts";
 import type { Call } from "./call.ts";
+import type { HttpRefusal } from "./http-refusal.ts";
 
 /**
  * Where other stages hook into the path of a call, in the order in which a call meets them. Each is one function or
@@ -18,10 +19,10 @@ export interface Stages {
   /** Told once for each call whose method was found, when its answer is decided or its caller has left: log, metrics. */
   readonly finished?: (call: FinishedCall, error: ConnectError | undefined) => void;
   /**
-   * Told once for each request that is no call of a method that is here: an HTTP status, or UNIMPLEMENTED in the
+   * Told once for each request that is no call of a method that is here: an answer by HTTP alone, or an error in the
    * caller's protocol.
    */
-  readonly refused?: (carrier: TransportCall, why: number | ConnectError, requestId: string) => void;
+  readonly refused?: (carrier: TransportCall, why: HttpRefusal | ConnectError, requestId: string) => void;
 }
 
 /** A call as log and metrics see it. */

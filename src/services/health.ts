@@ -1,5 +1,4 @@
 import { create } from "@bufbuild/protobuf";
-import { Code, ConnectError } from "@connectrpc/connect";
 import {
   type Health,
   type HealthCheckResponse,
@@ -7,6 +6,8 @@ import {
   HealthCheckResponseSchema,
   HealthListResponseSchema,
 } from "../../gen/grpc/health/v1/health_pb.ts";
+import { gatewayError } from "../errors/reasons.ts";
+import { echo } from "../lib/echo.ts";
 import type { ResponseStream, ServiceHandlers } from "../rpc/handler.ts";
 import type { HealthState } from "./health-state.ts";
 
@@ -22,7 +23,11 @@ export function createHealthHandlers(state: HealthState): ServiceHandlers<typeof
   return {
     check({ service }) {
       const status = state.of(service);
-      if (status === undefined) throw new ConnectError(`health: no service "${service}" here`, Code.NotFound);
+      if (status === undefined)
+        throw gatewayError(
+          "HEALTH_NAME_UNKNOWN",
+          `no service ${echo(service)} here; ask for the empty name, which stands for the whole server`,
+        );
       return create(HealthCheckResponseSchema, { status });
     },
     list() {

@@ -18,11 +18,17 @@ export function createMetricsPage(source: MetricsSource, everyone: boolean): App
     call.receive(IGNORE);
     const { headers } = call;
     const forwarded = headers["forwarded"] !== undefined || headers["x-forwarded-for"] !== undefined;
-    if (!everyone && (forwarded || !LOCAL.test(call.peer))) call.answer(403, {});
+    if (!everyone && (forwarded || !LOCAL.test(call.peer)))
+      call.answer(403, TEXT, call.verb === "HEAD" ? undefined : NOT_LOCAL);
     else if (call.verb !== "GET") call.answer(405, { allow: "GET" });
     else void show(call, source);
   };
 }
+
+const TEXT = { "content-type": "text/plain; charset=utf-8" };
+const NOT_LOCAL = Buffer.from(
+  "Metrics are shown to callers on this machine only, through no proxy. Set metrics.expose: all where others may read them.\n",
+);
 
 async function show(call: TransportCall, source: MetricsSource): Promise<void> {
   try {

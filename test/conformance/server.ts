@@ -16,7 +16,7 @@ import {
   ConformanceService,
   file_connectrpc_conformance_v1_service as serviceFile,
 } from "../../.cache/conformance/gen/connectrpc/conformance/v1/service_pb.ts";
-import { ErrorInfoSchema } from "../../gen/google/rpc/error_details_pb.ts";
+import { ErrorInfoSchema, RequestInfoSchema } from "../../gen/google/rpc/error_details_pb.ts";
 import { startListener } from "../../src/listen/listener.ts";
 import { defineService } from "../../src/rpc/handler.ts";
 import { createRouter } from "../../src/rpc/router.ts";
@@ -35,7 +35,7 @@ const app = createRouter([defineService(ConformanceService, conformanceHandlers)
   registry: createRegistry(serviceFile),
   routes: conformanceRoutes,
   allThroughConnectEs: values.through === "connect-es",
-  stages: { amendError: withoutErrorInfo },
+  stages: { amendError: withoutOwnDetails },
   ...(request.messageReceiveLimit > 0 && { requestMessageBytes: request.messageReceiveLimit }),
 });
 const { useTls, serverCreds, clientTlsCert } = request;
@@ -66,11 +66,13 @@ const length = Buffer.alloc(4);
 length.writeUInt32BE(response.length);
 process.stdout.write(Buffer.concat([length, response]));
 
-/** The runner wants errors without details that it did not ask for, and the gateway's own have an ErrorInfo each. */
-function withoutErrorInfo(error: ConnectError): ConnectError {
+const OWN_DETAILS = new Set<string>([ErrorInfoSchema.typeName, RequestInfoSchema.typeName]);
+
+/** The runner wants errors without details that it did not ask for, and the gateway's own have an ErrorInfo and a RequestInfo each. */
+function withoutOwnDetails(error: ConnectError): ConnectError {
   const bare = new ConnectError(error.rawMessage, error.code, error.metadata);
   bare.details = error.details.filter(
-    (detail) => !("desc" in detail && detail.desc.typeName === ErrorInfoSchema.typeName),
+    (detail) => !("desc" in detail && OWN_DETAILS.has(detail.desc.typeName)),
   );
   return bare;
 }

@@ -130,7 +130,10 @@ describe("AccessLog", () => {
 
   it("says of a request that is no call only what became of it", () => {
     const { written, log } = setUp();
-    log.refused({ peer: "unix", httpVersion: "1.1", requestId: "abc-2" }, 404);
+    log.refused(
+      { peer: "unix", httpVersion: "1.1", requestId: "abc-2" },
+      { httpStatus: 404, reason: "METHOD_UNKNOWN" },
+    );
     log.refused(
       { peer: "unix", httpVersion: "2", requestId: "abc-3" },
       gatewayError("METHOD_UNKNOWN", "secret/path is not served"),
@@ -141,7 +144,14 @@ describe("AccessLog", () => {
       .split("\n")
       .map((line) => JSON.parse(line));
     expect(lines).toMatchObject([
-      { method: "_OTHER", httpStatus: 404, httpVersion: "1.1", peer: "unix", requestId: "abc-2" },
+      {
+        method: "_OTHER",
+        httpStatus: 404,
+        reason: "METHOD_UNKNOWN",
+        httpVersion: "1.1",
+        peer: "unix",
+        requestId: "abc-2",
+      },
       { method: "_OTHER", code: "UNIMPLEMENTED", reason: "METHOD_UNKNOWN", httpVersion: "2" },
     ]);
     expect(written[0]).not.toContain("secret");

@@ -166,7 +166,9 @@ describe("a gateway that is called", () => {
     const open = await startTestGateway(upstream.endpoint, { "metrics.expose": "all" });
     const off = await startTestGateway(upstream.endpoint, { "metrics.enabled": "false" });
     const headers = { "x-forwarded-for": "203.0.113.9" };
-    expect((await metricsOf(closed.address, headers)).status).toBe(403);
+    const refused = await metricsOf(closed.address, headers);
+    expect(refused.status).toBe(403);
+    expect(refused.text).toContain("metrics.expose: all");
     expect((await metricsOf(open.address, headers)).status).toBe(200);
     expect((await metricsOf(off.address)).status).toBe(404);
     await Promise.all([closed, open, off].map((gateway) => gateway.drain()));

@@ -1,6 +1,7 @@
 import { Code, ConnectError } from "@connectrpc/connect";
 import { describe, expect, it } from "vitest";
 import { callInMemory } from "../../src/listen/in-memory.ts";
+import type { HttpRefusal } from "../../src/rpc/http-refusal.ts";
 import { createRouter } from "../../src/rpc/router.ts";
 import type { FinishedCall } from "../../src/rpc/stages.ts";
 import {
@@ -130,7 +131,7 @@ describe("the amendError stage", () => {
 describe("the finished stage", () => {
   function setUp() {
     const told: [FinishedCall, ConnectError | undefined][] = [];
-    const refused: (number | ConnectError)[] = [];
+    const refused: (HttpRefusal | ConnectError)[] = [];
     const app = createRouter(
       [
         echoService({
@@ -185,7 +186,11 @@ describe("the finished stage", () => {
     await callInMemory(app, { target: "/nothing", headers });
     await callInMemory(app, { target: SAY, headers: { "content-type": "text/html" } });
     await callInMemory(app, { target: MISSING, headers });
-    expect(refused).toMatchObject([404, 415, { code: Code.Unimplemented }]);
+    expect(refused).toMatchObject([
+      { httpStatus: 404, reason: "METHOD_UNKNOWN" },
+      { httpStatus: 415, reason: "REQUEST_MALFORMED" },
+      { code: Code.Unimplemented },
+    ]);
     expect(told).toEqual([]);
   });
 

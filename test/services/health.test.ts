@@ -2,6 +2,7 @@ import { create, createRegistry } from "@bufbuild/protobuf";
 import { Code, ConnectError, createClient } from "@connectrpc/connect";
 import { createConnectTransport, createGrpcTransport } from "@connectrpc/connect-node";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { ErrorInfoSchema } from "../../gen/google/rpc/error_details_pb.ts";
 import {
   Health,
   HealthCheckRequestSchema,
@@ -123,10 +124,18 @@ describe("grpc.health.v1.Health", () => {
       });
 
       it("answers NOT_FOUND to the check of an unknown service", async () => {
-        await expect(client().check({ service: "no.Service" })).rejects.toMatchObject({
+        const error: ConnectError = await client()
+          .check({ service: "no.Service" })
+          .then(
+            () => expect.fail("it knows the service"),
+            (error) => error,
+          );
+        expect(error).toMatchObject({
           code: Code.NotFound,
-          rawMessage: 'health: no service "no.Service" here',
+          rawMessage:
+            'no service "no.Service" here; ask for the empty name, which stands for the whole server',
         });
+        expect(error.findDetails(ErrorInfoSchema)).toMatchObject([{ reason: "HEALTH_NAME_UNKNOWN" }]);
       });
 
       it("lists the whole server and each service", async () => {

@@ -53,7 +53,7 @@ describe.each(WAYS)("buf curl: %s over %s", (protocol, http) => {
     expect(error).toMatchObject({
       code: "not_found",
       message: expect.stringContaining("not found") as string,
-      details: [{ type: "google.rpc.ErrorInfo" }],
+      details: [{ type: "google.rpc.ErrorInfo" }, { type: "google.rpc.RequestInfo" }],
     });
     const info = fromBinary(ErrorInfoSchema, Buffer.from(error.details[0]?.value ?? "", "base64"));
     expect(info.reason).toBe("UPSTREAM_NOT_FOUND");

@@ -54,12 +54,18 @@ describe.each([
     expect(JSON.parse(body)).toMatchObject({
       code: "invalid_argument",
       message: expect.stringContaining('where "projects" belongs') as string,
-      details: [{ type: "google.rpc.ErrorInfo" }, { type: "google.rpc.BadRequest" }],
+      details: [
+        { type: "google.rpc.ErrorInfo" },
+        { type: "google.rpc.BadRequest" },
+        { type: "google.rpc.RequestInfo" },
+      ],
     });
   });
 
   test("is told 415 of a body that is no message, 404 of a method that is not there, 405 of GET", async () => {
-    expect((await call(GET, "-d", "x")).outcome).toMatch(`${version} 415`);
+    const typeless = await call(GET, "-d", "x");
+    expect(typeless.outcome).toMatch(`${version} 415`);
+    expect(typeless.body).toContain("content-type: application/json");
     expect((await call("nobody.Knows/Nothing", ...json({}))).outcome).toMatch(`${version} 404`);
     expect((await call(GET)).outcome).toMatch(`${version} 405`);
   });

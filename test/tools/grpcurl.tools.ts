@@ -107,12 +107,16 @@ describe("grpcurl, which knows no proto", () => {
           domain: "lro-gateway",
         },
         { "@type": "type.googleapis.com/google.rpc.BadRequest", fieldViolations: [{ field: "name" }] },
+        { "@type": "type.googleapis.com/google.rpc.RequestInfo" },
       ],
     });
     expect(await failure(GET, { name: `${DATASET}/operations/1` })).toMatchObject({
       code: 5,
       message: expect.stringContaining("not found") as string,
-      details: [{ reason: "UPSTREAM_NOT_FOUND", metadata: { httpStatus: "404" } }],
+      details: [
+        { reason: "UPSTREAM_NOT_FOUND", metadata: { httpStatus: "404" } },
+        { "@type": "type.googleapis.com/google.rpc.RequestInfo" },
+      ],
     });
     expect(await failure("google.longrunning.Operations/DeleteOperation", { name: "x" })).toMatchObject({
       code: 12,
