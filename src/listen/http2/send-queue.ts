@@ -54,15 +54,14 @@ export class SendQueue {
     return this.#first !== undefined || this.#control.length > 0;
   }
 
-  /** Queues a frame that no window holds up. @throws ConnectionError when too many wait. */
-  control(frame: Buffer): void {
-    if (this.#control.push(frame) > CONTROL_FRAMES_MAX)
-      throw new ConnectionError(ErrorCode.ENHANCE_YOUR_CALM, "too many answers are not read");
+  /** Whether more control frames wait than a peer who reads would let wait. */
+  get overfull(): boolean {
+    return this.#control.length > CONTROL_FRAMES_MAX;
   }
 
-  /** Queues the last frame of the connection; the streams must be cut. */
-  last(goaway: Buffer): void {
-    this.#control.push(goaway);
+  /** Queues a frame that no window holds up. */
+  control(frame: Buffer): void {
+    this.#control.push(frame);
   }
 
   /** Queues a stream that has something to send. */

@@ -110,7 +110,7 @@ export class SessionWatch {
   /** Whether nobody seems to be at the other end any more. */
   #isLost(session: Http2Session, { pingSentAt }: Watched, now: number): boolean {
     const { endedAt, blockedSince } = session;
-    if (endedAt !== undefined) return now - endedAt >= LINGER_MS;
+    if (endedAt !== undefined) return now - endedAt >= (session.unsent ? STALLED_WRITE_MS : LINGER_MS);
     if (blockedSince !== undefined && now - blockedSince >= STALLED_WRITE_MS) return true;
     return pingSentAt !== undefined && now - pingSentAt >= this.#limits.pingAnswerMs;
   }

@@ -53,6 +53,7 @@ export class Http2Session implements IncomingOwner, SendObserver, Writer {
   readonly #queue = new SendQueue(this);
   #toTell: Http2Stream[] = [];
   #told: Http2Stream[] = [];
+  #telling = false;
   #scheduled = false;
   /** It is closed after its last stream. */
   #leaving = false;
@@ -79,8 +80,9 @@ export class Http2Session implements IncomingOwner, SendObserver, Writer {
     socket.resume();
   }
 
-  get openStreams(): number {
-    return this.#streams.size;
+  /** Whether some of what was written is still with the socket, for a peer that may yet read it. */
+  get unsent(): boolean {
+    return this.#socket.writableLength > 0 && !this.#failed;
   }
 
   open(stream: Http2Stream): void {
@@ -116,7 +118,7 @@ export class Http2Session implements IncomingOwner, SendObserver, Writer {
   lost(stream: Http2Stream, ending: "reset by peer" | "reset here"): void {
     this.#streams.remove(stream, ending);
     this.#forget(stream);
-    this.tellLater(stream);
+    this.arrived(stream);
   }
 
   sentData(): void {
@@ -127,15 +129,15 @@ export class Http2Session implements IncomingOwner, SendObserver, Writer {
     if (!stream.waits) return;
     stream.waits = false;
     stream.drainedDue = true;
-    this.tellLater(stream);
+    this.arrived(stream);
   }
 
   finished(stream: Http2Stream): void {
     stream.outcome = "answered";
     this.#streams.remove(stream, stream.remoteEnded ? "complete" : "reset here");
     // Tells the peer to stop sending, without an error (RFC 9113 §8.1).
-    if (!stream.remoteEnded) this.#control(resetFrame(stream.id, ErrorCode.NO_ERROR));
-    this.tellLater(stream);
+    if (!stream.remoteEnded) this.#queue.control(resetFrame(stream.id, ErrorCode.NO_ERROR));
+    this.arrived(stream);
   }
 
   /** Sends a PING; `then` is called when it is answered. */
@@ -176,7 +178,7 @@ export class Http2Session implements IncomingOwner, SendObserver, Writer {
     if (this.#failed || this.endedAt !== undefined) return;
     this.#failed = true;
     this.#cutAll();
-    this.#queue.last(goawayFrame(this.incoming.lastStream, code, message));
+    this.#queue.control(goawayFrame(this.incoming.lastStream, code, message));
     this.#schedule();
   }
 
@@ -191,7 +193,7 @@ export class Http2Session implements IncomingOwner, SendObserver, Writer {
     const socket = this.#socket;
     if (this.endedAt !== undefined || !socket.writable) return;
     if (this.blockedSince === undefined && this.#queue.ready) {
-      this.#guarded(() => this.#queue.fill(slab, date));
+      this.#queue.fill(slab, date);
       const { written } = slab;
       if (written.length > 0) socket.write(written);
       const kept = socket.writableLength > 0;
@@ -208,20 +210,16 @@ export class Http2Session implements IncomingOwner, SendObserver, Writer {
 
   #read(chunk: Buffer): void {
     if (this.#failed || this.endedAt !== undefined) return;
-    this.#guarded(() => this.#reader.read(chunk));
-    this.#tell();
-    if (this.#queue.ready) this.#schedule();
-  }
-
-  /** Runs what may find the peer at fault. */
-  #guarded(run: () => void): void {
     try {
-      run();
+      this.#reader.read(chunk);
     } catch (error) {
       if (error instanceof ConnectionError) this.fail(error.code, error.message);
       else if (error instanceof HpackError) this.fail(ErrorCode.COMPRESSION_ERROR, error.message);
       else throw error;
     }
+    if (this.#queue.overfull) this.fail(ErrorCode.ENHANCE_YOUR_CALM, "too many answers are not read");
+    this.#tell();
+    if (this.#queue.ready) this.#schedule();
   }
 
   #drain(): void {
@@ -240,7 +238,11 @@ export class Http2Session implements IncomingOwner, SendObserver, Writer {
     this.#context.turn.add(this);
   }
 
+  /** Tells what there is to tell, and what comes of it. */
   #tell(): void {
+    // A receiver that is told something may bring this about again; the loop that runs sees to it.
+    if (this.#telling) return;
+    this.#telling = true;
     while (this.#toTell.length > 0) {
       const streams = this.#toTell;
       this.#toTell = this.#told;
@@ -248,6 +250,7 @@ export class Http2Session implements IncomingOwner, SendObserver, Writer {
       streams.length = 0;
       this.#told = streams;
     }
+    this.#telling = false;
   }
 
   /** Lets go of what a stream that is cut still had to send. */
