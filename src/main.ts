@@ -1,6 +1,7 @@
 /**
  * The process: arguments in, exit code out. Everything else is in cli/.
  */
+import { programAsCalled } from "./cli/command-line.ts";
 import { CommandError, EXIT } from "./cli/exit-codes.ts";
 import type { CommandIo } from "./cli/io.ts";
 import { runProgram } from "./cli/program.ts";
@@ -8,6 +9,7 @@ import { systemClock } from "./lib/clock.ts";
 import { scrub } from "./observe/scrub.ts";
 
 const io: CommandIo = {
+  program: programAsCalled(process.argv[1] ?? "lro-gateway", process.cwd(), process.env["PATH"]),
   env: process.env,
   out: (text) => void process.stdout.write(text),
   err: (text) => void process.stderr.write(text),

@@ -39,7 +39,7 @@ export async function cancelAndWait(
   const response = await resolve(name, waitMs, settings, stop);
   if (!response) {
     io.err(
-      `Stopped waiting. The cancel may have been sent and is not taken back; what comes of it: lro-gateway wait ${name}\n`,
+      `Stopped waiting. The cancel may have been sent and is not taken back; what comes of it: ${settings.lineFor("wait", name)}\n`,
     );
     return stop.reason === "SIGTERM" ? SIGNAL_EXIT.SIGTERM : SIGNAL_EXIT.SIGINT;
   }
@@ -53,7 +53,7 @@ export async function cancelAndWait(
   }
   if (outcome === Outcome.STILL_RUNNING)
     io.err(
-      `The operation still runs after ${formatDuration(waitMs)}; go on with: lro-gateway wait ${name}\n`,
+      `The operation still runs after ${formatDuration(waitMs)}; go on with: ${settings.lineFor("wait", name)}\n`,
     );
   return EXIT_CODES[outcome] ?? EXIT.FAILED;
 }

@@ -18,6 +18,6 @@ export async function cancel(
     throw explainRpcFailure(error, settings);
   });
   if (settings.output === "json") io.out(`${JSON.stringify({ name, cancelRequested: true })}\n`);
-  else io.out(`Cancellation requested. What comes of it: lro-gateway get ${name}\n`);
+  else io.out(`Cancellation requested. What comes of it: ${settings.lineFor("get", name)}\n`);
   return EXIT.OK;
 }

@@ -10,7 +10,7 @@ export const EXIT = {
   USAGE: 2,
   /** `serve` or `emulator` could not start: the address is in use, may not be used or does not exist. */
   CANNOT_START: 3,
-  /** The operator's client got no answer from a gateway: none listens there, or not in time. */
+  /** The operator's client got no answer from a gateway: none listens there, or not in time, or its TLS is not trusted. */
   NO_ANSWER: 4,
   /** `wait`, `watch`, `cancel --wait`: the operation ended with an error other than CANCELLED. */
   OPERATION_FAILED: 5,

@@ -1,3 +1,4 @@
+import { X509Certificate } from "node:crypto";
 import { type Client, createClient, type Interceptor, type Transport } from "@connectrpc/connect";
 import {
   createConnectTransport,
@@ -7,22 +8,26 @@ import {
 import { Operations } from "../../gen/google/longrunning/operations_pb.ts";
 import { OperationWatcher } from "../../gen/lrogateway/v1/operation_watcher_pb.ts";
 import { parseDuration } from "../config/duration.ts";
-import { parseHostPort } from "../config/host-port.ts";
 import { readSmallFile } from "../config/read-small-file.ts";
 import { registry } from "../lib/any-registry.ts";
+import { commandLine } from "./command-line.ts";
 import { CommandError, EXIT } from "./exit-codes.ts";
+import { type GatewayAddress, parseGatewayAddress } from "./gateway-address.ts";
 import type { CommandIo } from "./io.ts";
 
 /** What the flags of a client command say. */
 export interface ClientSettings {
-  /** The gateway's origin, e.g. `http://127.0.0.1:8080`. */
-  readonly origin: string;
+  readonly address: GatewayAddress;
+  /** The authorities to trust for it, PEM; absent: those that ship with Node. */
+  readonly ca: string | undefined;
   readonly output: "table" | "json";
   readonly protocol: "grpc" | "grpc-web" | "connect";
   /** How long a call may take, ms. */
   readonly timeoutMs: number;
   /** Value of the `authorization` header, or none. */
   readonly authorization: string | undefined;
+  /** The line to paste that calls the same gateway in the same way. */
+  readonly lineFor: (command: string, name: string) => string;
 }
 
 /** How long a call may take when `--timeout` does not say, ms. */
@@ -33,17 +38,36 @@ export function readClientSettings(
   options: Readonly<Record<string, unknown>>,
   io: CommandIo,
 ): ClientSettings {
-  const address = String(options["address"] ?? (io.env["LRO_GATEWAY_ADDRESS"] || "127.0.0.1:8080"));
-  const tokenFile = options["tokenFile"] ?? (io.env["LRO_GATEWAY_TOKEN_FILE"] || undefined);
-  const timeoutMs = readTimeout(options) ?? DEFAULT_TIMEOUT_MS;
+  const given = (name: string, variable: string): string | undefined =>
+    textOf(options[name]) ?? (io.env[variable] || undefined);
+  const addressText = given("address", "LRO_GATEWAY_ADDRESS");
+  const tokenFile = given("tokenFile", "LRO_GATEWAY_TOKEN_FILE");
+  const caFile = given("ca", "LRO_GATEWAY_CA");
+  const protocol = textOf(options["protocol"]);
+  const address = readAddress(addressText ?? "127.0.0.1:8080");
+  if (tokenFile !== undefined) checkConfidential(address);
+  // A variable is for all gateways that are called with it, some of them without TLS.
+  if (options["ca"] !== undefined && !address.tls)
+    throw wrong(`--ca: ${address.text} is called without TLS; give https://… as --address`);
+  const flags = { "--address": addressText, "--token-file": tokenFile, "--ca": caFile };
   return {
-    origin: originOf(address),
+    address,
+    ca: caFile === undefined || !address.tls ? undefined : readCa(caFile),
     output: options["output"] === "json" ? "json" : "table",
-    protocol:
-      options["protocol"] === "grpc-web" || options["protocol"] === "connect" ? options["protocol"] : "grpc",
-    timeoutMs,
-    authorization: tokenFile === undefined ? undefined : `Bearer ${readToken(String(tokenFile))}`,
+    protocol: protocol === "grpc-web" || protocol === "connect" ? protocol : "grpc",
+    timeoutMs: readTimeout(options) ?? DEFAULT_TIMEOUT_MS,
+    authorization: tokenFile === undefined ? undefined : `Bearer ${readToken(tokenFile)}`,
+    lineFor: (command, name) =>
+      commandLine([
+        ...[io.program, command, name],
+        ...Object.entries(flags).flatMap(([flag, value]) => (value === undefined ? [] : [flag, value])),
+        ...(protocol === undefined || protocol === "grpc" ? [] : ["--protocol", protocol]),
+      ]),
   };
+}
+
+function textOf(value: unknown): string | undefined {
+  return typeof value === "string" ? value : undefined;
 }
 
 /** `--timeout` in milliseconds; `undefined` when it is not given. Throws a {@link CommandError} when it is wrong. */
@@ -66,32 +90,57 @@ export function openClient(settings: ClientSettings): Client<typeof Operations> 
   return createClient(Operations, openTransport(settings));
 }
 
-function openTransport({ origin, protocol, authorization }: ClientSettings): Transport {
+function openTransport({ address, ca, protocol, authorization }: ClientSettings): Transport {
   const authorize: Interceptor = (next) => (request) => {
     if (authorization !== undefined) request.header.set("authorization", authorization);
     return next(request);
   };
+  const { origin, socketPath } = address;
+  const trust = ca === undefined ? {} : { ca };
   const common = { baseUrl: origin, interceptors: [authorize] };
+  // node:http and node:http2 call the path of a socket by different names.
+  const http1 = { httpVersion: "1.1", nodeOptions: { ...trust, ...(socketPath && { socketPath }) } } as const;
   if (protocol === "connect")
-    return createConnectTransport({ ...common, httpVersion: "1.1", jsonOptions: { registry } });
-  if (protocol === "grpc-web") return createGrpcWebTransport({ ...common, httpVersion: "1.1" });
-  return createGrpcTransport(common);
+    return createConnectTransport({ ...common, ...http1, jsonOptions: { registry } });
+  if (protocol === "grpc-web") return createGrpcWebTransport({ ...common, ...http1 });
+  return createGrpcTransport({
+    ...common,
+    nodeOptions: { ...trust, ...(socketPath && { path: socketPath }) },
+  });
 }
 
-function originOf(address: string): string {
-  if (parseHostPort(address)) return `http://${address}`;
-  const url = URL.canParse(address) ? new URL(address) : undefined;
-  if (
-    url &&
-    /^https?:\/\//i.test(address) &&
-    url.pathname === "/" &&
-    url.username === "" &&
-    url.search === ""
-  )
-    return url.origin;
+function readAddress(text: string): GatewayAddress {
+  const address = parseGatewayAddress(text);
+  if (address) return address;
   throw wrong(
-    `--address: ${JSON.stringify(address)} is neither host:port nor a URL, for example 127.0.0.1:8080 or https://gateway.example`,
+    `--address: ${JSON.stringify(text)} is neither host:port nor a URL nor unix:/path, for example 127.0.0.1:8080 or https://gateway.example`,
   );
+}
+
+/** A token on a plain connection can be read by whoever is on the way; the gateway itself sends none there either. */
+function checkConfidential({ text, tls, local }: GatewayAddress): void {
+  if (!tls && !local)
+    throw wrong(
+      `--token-file: the token would travel readably to ${text}, which is called in clear text; give https://… as --address (host:port means http)`,
+    );
+}
+
+/** Reads the authorities to trust from a PEM file. */
+function readCa(file: string): string {
+  const read = readSmallFile(file);
+  if ("problem" in read) throw wrong(`--ca: cannot read ${file}: ${read.problem}`);
+  const certificates = read.text.match(/-----BEGIN CERTIFICATE-----[^-]+-----END CERTIFICATE-----/g) ?? [];
+  if (certificates.length === 0 || !certificates.every(isCertificate))
+    throw wrong(`--ca: ${file} holds no certificate in PEM form, or one that cannot be read`);
+  return read.text;
+}
+
+function isCertificate(pem: string): boolean {
+  try {
+    return new X509Certificate(pem).subject !== undefined;
+  } catch {
+    return false;
+  }
 }
 
 /** Reads an access token: one line of visible ASCII. Never repeats what the file holds. */

@@ -3,6 +3,8 @@ import type { Clock } from "../lib/clock.ts";
 
 /** What a command reads and writes, so that tests can run one without a process. */
 export interface CommandIo {
+  /** How the user has called this program, for lines to paste. */
+  readonly program: string;
   readonly env: Readonly<Record<string, string | undefined>>;
   /** Writes to stdout: results. */
   out(text: string): void;

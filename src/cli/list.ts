@@ -76,7 +76,10 @@ function printTable({ operations, unreachable, nextPageToken }: Listing, limit: 
   const rows = operations.map(viewOperation).map((o) => [o.name, o.state, o.progress, o.created, o.method]);
   if (rows.length === 0) io.err("There are no operations here.\n");
   else io.out(`${formatTable(["NAME", "STATE", "PROGRESS", "CREATED", "METHOD"], rows)}\n`);
-  if (nextPageToken !== "") io.err(`There are more than these ${limit}; ask for them with --limit.\n`);
+  if (nextPageToken !== "") {
+    const these = limit === 1 ? "this one" : `these ${limit}`;
+    io.err(`There are more than ${these}; ask for them with a higher --limit.\n`);
+  }
   for (const resource of unreachable)
     io.err(`Could not be read, so its operations are missing: ${resource}\n`);
 }

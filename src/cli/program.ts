@@ -137,7 +137,11 @@ function addClientFlags(
   return command
     .option(
       "--address <HOST:PORT>",
-      "the gateway, or its URL; or LRO_GATEWAY_ADDRESS (default: 127.0.0.1:8080)",
+      "the gateway, or its URL, or unix:/path; or LRO_GATEWAY_ADDRESS (default: 127.0.0.1:8080)",
+    )
+    .option(
+      "--ca <FILE>",
+      "PEM file with the authorities to trust for https://; or LRO_GATEWAY_CA (default: those of Node.js)",
     )
     .addOption(new Option("--output <FORMAT>", "how to print").choices(["table", "json"]).default("table"))
     .addOption(
@@ -156,7 +160,7 @@ Exit codes:
   1  the gateway answered with an error, or something failed unexpectedly
   2  wrong arguments, configuration or rules; nothing was started or sent
   3  the address cannot be listened on
-  4  no gateway answered, or not in time
+  4  no gateway answered, or not in time, or there is no TLS that can be trusted
   5  wait, watch, cancel --wait: the operation failed
   6  wait, watch: the operation was cancelled (cancel --wait: 0)
   7  wait, watch, cancel --wait: the time was up and the operation still ran

@@ -9,25 +9,51 @@ import {
   QuotaFailureSchema,
   RetryInfoSchema,
 } from "../../gen/google/rpc/error_details_pb.ts";
+import { LAYER_HEADER } from "../errors/reasons.ts";
 import { registry } from "../lib/any-registry.ts";
 import { codeName } from "./code-name.ts";
 import { CommandError, EXIT } from "./exit-codes.ts";
 import type { ClientSettings } from "./gateway-client.ts";
-import { systemCode } from "./system-code.ts";
+import { systemCause } from "./system-code.ts";
+import { describeTlsFailure, isTlsFailure } from "./tls-failure.ts";
 
 /** Turns whatever a call to the gateway threw into a failure that the user can read and act on. */
 export function explainRpcFailure(error: unknown, settings: ClientSettings): CommandError {
-  const failure = ConnectError.from(error);
-  const unreachable = UNREACHABLE[systemCode(failure) ?? ""];
-  if (unreachable !== undefined)
+  const failure = inOwnWords(ConnectError.from(error));
+  const { text, tls } = settings.address;
+  const cause = systemCause(failure);
+  const unreachable = UNREACHABLE[cause?.code ?? ""];
+  // So a gateway takes leave of who speaks TLS or clear text where it does not.
+  if (cause?.code === "ECONNRESET" || isCutStream(failure))
     return new CommandError(
-      `no gateway answers at ${settings.origin}: ${unreachable}; start one with "lro-gateway serve", or name another with --address`,
+      `no gateway answers at ${text}: ${UNREACHABLE["ECONNRESET"]}; if it speaks ${tls ? "no TLS" : "TLS only"}, call it as ${tls ? "http" : "https"}://…`,
       EXIT.NO_ANSWER,
     );
+  if (unreachable !== undefined)
+    return new CommandError(
+      `no gateway answers at ${text}: ${unreachable}; start one with "lro-gateway serve", or name another with --address`,
+      EXIT.NO_ANSWER,
+    );
+  if (cause && isTlsFailure(cause.code))
+    return new CommandError(`no TLS with ${text}: ${describeTlsFailure(cause)}`, EXIT.NO_ANSWER);
   const exitCode = failure.code === Code.DeadlineExceeded ? EXIT.NO_ANSWER : EXIT.FAILED;
   return settings.output === "json"
     ? new CommandError(asJson(failure), exitCode, "")
     : new CommandError(asLines(failure), exitCode);
+}
+
+/** connect-es says of its own deadline that "the operation" timed out; ours are another thing. */
+function inOwnWords(failure: ConnectError): ConnectError {
+  if (failure.code !== Code.DeadlineExceeded || failure.metadata.has(LAYER_HEADER)) return failure;
+  return new ConnectError(
+    "the call was not answered in time; --timeout sets how long it may take",
+    failure.code,
+  );
+}
+
+/** connect-es' word for an HTTP/2 stream that ended with its connection; the gateway's own CANCELLED has a layer. */
+function isCutStream(failure: ConnectError): boolean {
+  return failure.code === Code.Canceled && !failure.metadata.has(LAYER_HEADER);
 }
 
 /** Why no gateway answers, by the error code of the system or of Node.js. */
@@ -39,13 +65,15 @@ const UNREACHABLE: Readonly<Record<string, string>> = {
   EHOSTUNREACH: "the host cannot be reached",
   ENETUNREACH: "the network cannot be reached",
   ETIMEDOUT: "the connection timed out",
+  ENOENT: "there is no such socket",
+  EACCES: "permission denied",
   ERR_HTTP2_ERROR: "what listens there does not speak HTTP/2",
 };
 
 /** Whether no connection to a gateway could be made at all, so that nothing can have been sent. */
 export function neverConnected(error: ConnectError): boolean {
-  const code = systemCode(error) ?? "";
-  return code in UNREACHABLE && code !== "ECONNRESET";
+  const code = systemCause(error)?.code ?? "";
+  return (code in UNREACHABLE && code !== "ECONNRESET") || isTlsFailure(code);
 }
 
 /** What a ConnectError says, in lines. */

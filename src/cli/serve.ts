@@ -1,5 +1,5 @@
 import { availableParallelism } from "node:os";
-import type { Config } from "../config/config.ts";
+import type { Config, TlsConfig } from "../config/config.ts";
 import type { RunningEmulator } from "../emulator/start-emulator.ts";
 import { startGateway } from "../gateway.ts";
 import { systemClock } from "../lib/clock.ts";
@@ -41,8 +41,7 @@ export async function serve(
   const start = (): Promise<Running> => {
     if (isWorker()) return startWorker(loaded, io, log);
     return withEmulator(loaded.config, (emulator) => {
-      const announce = (address: string) =>
-        announceGateway(io, address, emulator, loaded.config.tls.required);
+      const announce = (address: string) => announceGateway(io, address, emulator, loaded.config.tls);
       return count > 1
         ? startProcesses(count, loaded, log, emulator, announce)
         : startHere(loaded, log, emulator, announce);
@@ -122,12 +121,13 @@ async function announceGateway(
   io: CommandIo,
   address: string,
   emulator: object | undefined,
-  tlsRequired: boolean,
+  tls: TlsConfig,
 ): Promise<void> {
   if (emulator) io.out(EMULATOR_NOTICE);
   io.out(`listening on ${address}\n`);
-  // They speak clear text: which host name the certificate is for, nobody can know here.
-  if (emulator && !tlsRequired) io.out((await import("./lines-to-paste.ts")).linesToPaste(address));
+  if (!emulator) return;
+  const { linesToPaste } = await import("./lines-to-paste.ts");
+  io.out(linesToPaste({ address, tls, program: io.program }));
 }
 
 /** Loads the emulator only where it is wanted. */

@@ -33,7 +33,7 @@ export async function wait(
       if (kind === Kind.STATE) display.show({ name, operation, state, progress, readTime });
     },
     onLoss: (loss, delayMs) => {
-      const remark = lossRemark(loss, delayMs);
+      const remark = lossRemark("wait", loss, delayMs);
       if (remark !== undefined) display.remark(remark);
     },
   }).finally(() => {
@@ -41,5 +41,5 @@ export async function wait(
     display.close();
   });
   if (last?.operation) printOperation(last.operation, settings.output, io);
-  return endFollowing(name, last, stop, io, timeoutMs);
+  return endFollowing({ command: "wait", name, settings, timeoutMs }, last, stop, io);
 }

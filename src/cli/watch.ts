@@ -14,6 +14,7 @@ import type { CommandIo } from "./io.ts";
 import { LineDisplay, RemarkDisplay } from "./line-display.ts";
 import { lossRemark } from "./loss-remark.ts";
 import { endFollowing } from "./operation-end.ts";
+import type { Loss } from "./reattach.ts";
 import type { ProcessEvents } from "./run-until-stopped.ts";
 import { StopWaiting } from "./stop-waiting.ts";
 import { endCollection, watchCollection } from "./watch-collection.ts";
@@ -40,8 +41,8 @@ export async function watch(
     throw new CommandError("--filter: is for the operations of a dataset, not for one operation", EXIT.USAGE);
   const stop = new StopWaiting(process, io, timeoutMs);
   const display = openDisplay(settings, io, !single);
-  const onLoss = (loss: Parameters<typeof lossRemark>[0], delayMs: number): void => {
-    const remark = lossRemark(loss, delayMs);
+  const onLoss = (loss: Loss, delayMs: number): void => {
+    const remark = lossRemark("watch", loss, delayMs);
     if (remark !== undefined) display.remark(remark);
   };
   const common = { settings, signal: stop.signal, onLoss };
@@ -57,7 +58,7 @@ export async function watch(
     };
     const last = await followOperation({ ...common, name: target, onMessage });
     display.close();
-    return endFollowing(target, last, stop, io, timeoutMs);
+    return endFollowing({ command: "watch", name: target, settings, timeoutMs }, last, stop, io);
   } finally {
     stop.done();
     display.close();

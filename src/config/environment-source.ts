@@ -4,7 +4,7 @@ import { KEYS, type Key, VARIABLE_PREFIX } from "./keys.ts";
 import type { Problem } from "./problem.ts";
 
 /** Variables with our prefix that are read elsewhere: the config file's path, and what the operator's client takes. */
-const OTHER_VARIABLES: readonly string[] = ["CONFIG", "ADDRESS", "TOKEN_FILE"].map(
+const OTHER_VARIABLES: readonly string[] = ["CONFIG", "ADDRESS", "TOKEN_FILE", "CA"].map(
   (n) => VARIABLE_PREFIX + n,
 );
 

@@ -23,6 +23,15 @@ export function formatHostPort({ host, port }: HostPort): string {
   return host.includes(":") ? `[${host}]:${port}` : `${host}:${port}`;
 }
 
+/** 0.0.0.0 and :: in any spelling: a listener's word for every address of the machine, which nobody can call. */
+export function isAnyAddress(host: string): boolean {
+  return isIP(host) !== 0 && ANY.check(host, isIP(host) === 6 ? "ipv6" : "ipv4");
+}
+
+const ANY = new BlockList();
+ANY.addAddress("0.0.0.0");
+ANY.addAddress("::", "ipv6");
+
 /** 127.0.0.0/8 and ::1; IPv4-mapped IPv6 addresses are matched as the IPv4 address inside. */
 const LOOPBACK = new BlockList();
 LOOPBACK.addSubnet("127.0.0.0", 8);

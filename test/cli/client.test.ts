@@ -105,7 +105,9 @@ describe("list", () => {
     expect(operations[0]?.metadata).toHaveProperty("@type", expect.stringContaining("OperationMetadata"));
     const some = await client("list", `${DATASET}-many`, "--limit", "120");
     expect(some.stdout.trimEnd().split("\n")).toHaveLength(121);
-    expect(some.stderr).toBe("There are more than these 120; ask for them with --limit.\n");
+    expect(some.stderr).toBe("There are more than these 120; ask for them with a higher --limit.\n");
+    const one = await client("list", `${DATASET}-many`, "--limit", "1");
+    expect(one.stderr).toBe("There are more than this one; ask for them with a higher --limit.\n");
   });
 
   it("hands the filter on, and says when nothing is there", async () => {
@@ -148,7 +150,7 @@ describe("cancel", () => {
     const { code, stdout } = await client("cancel", RUNNING);
     expect([code, stdout]).toEqual([
       0,
-      `Cancellation requested. What comes of it: lro-gateway get ${RUNNING}\n`,
+      `Cancellation requested. What comes of it: lro-gateway get ${RUNNING} --address ${gateway.address}\n`,
     ]);
     const again = await client("cancel", DONE);
     expect(again.code).toBe(1);
@@ -197,7 +199,9 @@ describe("the operator's client without an answer", () => {
     const { code, stderr } = await runInside(["get", DONE, "--address", address, "--timeout", "200ms"]);
     silent.close();
     expect(code).toBe(4);
-    expect(stderr).toMatch(/^lro-gateway: DEADLINE_EXCEEDED: /);
+    expect(stderr).toBe(
+      "lro-gateway: DEADLINE_EXCEEDED: the call was not answered in time; --timeout sets how long it may take\n",
+    );
   });
 });
 

@@ -74,16 +74,14 @@ it("serves TLS with both versions of HTTP, and clear text beside it, in every wo
   expect(await gateway.ended).toMatchObject({ code: 0 });
 });
 
-it("closes clear text once TLS is required, and prints no lines that would need it", async () => {
+it("closes clear text once TLS is required", async () => {
   const gateway = await startServe(["--tls-certificate", certificate, "--tls-key", key, "--tls-required"]);
   expect(await list(`https://${gateway.address}`)).toBe(3);
   await expect(list(`http://${gateway.address}`)).rejects.toThrow();
   await expect(fetch(`http://${gateway.address}/livez`)).rejects.toThrow();
   expect(await live(gateway.address)).toBe(200);
   gateway.child.kill("SIGTERM");
-  const { code, stdout } = await gateway.ended;
-  expect(code).toBe(0);
-  expect(stdout).toMatch(/listening on \S+\n$/);
+  expect(await gateway.ended).toMatchObject({ code: 0 });
 });
 
 it("refuses files that TLS cannot use before anything starts, with setting, file and what is allowed", async () => {

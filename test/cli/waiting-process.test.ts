@@ -46,10 +46,15 @@ describe.concurrent("Ctrl-C", () => {
     const { code, stderr } = await watch.ended;
     expect([code, stderr]).toEqual([
       130,
-      `Stopped waiting. The operation is left alone; go on with: lro-gateway wait ${name}\n`,
+      `Stopped watching. The operation is left alone; go on with: bin/lro-gateway watch ${name} --address ${gateway.address}\n`,
     ]);
     expect(await cancelsOf(name)).toBe(0);
     expect(emulator.emulator.operation(name)?.["done"]).not.toBe(true);
+    // What it says can be pasted.
+    emulator.emulator.finishOperation(name);
+    const [, line = ""] = /go on with: (.*)\n/.exec(stderr) ?? [];
+    const pasted = startCommand("sh", ["-c", line]);
+    expect(await pasted.ended).toMatchObject({ code: 0, stdout: expect.stringContaining("SUCCEEDED") });
   });
 
   it("does not take a cancel back, and says that", async () => {

@@ -67,7 +67,9 @@ describe.concurrent.each(["wait", "watch"])("the exit code of %s", (command) => 
     const terminal = new FakeTerminal();
     const { code, stderr } = await clientUntil(/RUNNING/, terminal, command, name, "--timeout", "300ms");
     expect(code).toBe(7);
-    expect(stderr).toBe(`The operation still runs after 300ms; go on with: lro-gateway wait ${name}\n`);
+    expect(stderr).toBe(
+      `The operation still runs after 300ms; go on with: lro-gateway ${command} ${name} --address ${gateway.address}\n`,
+    );
   });
 
   it("tells an unknown operation by 8", async () => {
@@ -180,7 +182,7 @@ describe.concurrent("cancel --wait", () => {
     const running = await client("cancel", "--wait", name, "--timeout", "4s");
     expect([running.code, running.stderr]).toEqual([
       7,
-      `The operation still runs after 4s; go on with: lro-gateway wait ${name}\n`,
+      `The operation still runs after 4s; go on with: lro-gateway wait ${name} --address ${gateway.address}\n`,
     ]);
     expect(running.stdout).toMatch(/^STILL_RUNNING: /);
     const unknown = await client("cancel", "--wait", `${DATASET}/operations/unknown`);

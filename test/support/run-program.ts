@@ -22,6 +22,7 @@ export async function runInside(
   let stdout = "";
   let stderr = "";
   const io: CommandIo = {
+    program: "lro-gateway",
     env,
     out: (text) => {
       stdout += text;
