@@ -27,47 +27,52 @@ afterAll(() => {
   sources[Symbol.dispose]();
 });
 
-/** What each way to run the gateway must do, with what it loads late: emulator, reflection, metrics, the client. */
-describe.each([
-  ["dist/ and bin/ alone, without node_modules", () => build],
-  ["the sources, without a build", () => sources],
-])("%s", (_, installation) => {
-  it("serve every protocol, reflection and metrics on the embedded emulator, and the client reads them", async () => {
-    const { launcher } = installation();
-    const gateway = await startServe([], { launcher, cwd: directory });
-    const transport = createGrpcTransport({ baseUrl: `http://${gateway.address}` });
-    const { operations } = await createClient(Operations, transport).listOperations({ name: DEMO });
-    expect(operations.length).toBeGreaterThan(0);
+/** What the gateway must do with what it loads late: emulator, reflection, metrics, the client, credentials. */
+describe("each of them alone, dist/ without node_modules and the sources without a build,", () => {
+  it.each([
+    ["dist/", () => build],
+    ["the sources", () => sources],
+  ])(
+    "%s: serves calls, reflection and metrics on the embedded emulator, and the client reads them",
+    async (_, installed) => {
+      const { launcher } = installed();
+      const gateway = await startServe([], { launcher, cwd: directory });
+      const transport = createGrpcTransport({ baseUrl: `http://${gateway.address}` });
+      const { operations } = await createClient(Operations, transport).listOperations({ name: DEMO });
+      expect(operations.length).toBeGreaterThan(0);
 
-    async function* ask() {
-      yield { messageRequest: { case: "listServices", value: "" } } as const;
-    }
-    const names: string[] = [];
-    for await (const { messageResponse } of createClient(ServerReflection, transport).serverReflectionInfo(
-      ask(),
-    ))
-      if (messageResponse.case === "listServicesResponse")
-        names.push(...messageResponse.value.service.map(({ name }) => name));
-    expect(names).toContain("google.longrunning.Operations");
+      async function* ask() {
+        yield { messageRequest: { case: "listServices", value: "" } } as const;
+      }
+      const names: string[] = [];
+      for await (const { messageResponse } of createClient(ServerReflection, transport).serverReflectionInfo(
+        ask(),
+      ))
+        if (messageResponse.case === "listServicesResponse")
+          names.push(...messageResponse.value.service.map(({ name }) => name));
+      expect(names).toContain("google.longrunning.Operations");
 
-    const metrics = await (await fetch(`http://${gateway.address}/metrics`)).text();
-    expect(metrics).toMatch(/^rpc_server_call_duration_seconds_count\{.*ListOperations.*\} 1$/m);
+      const metrics = await (await fetch(`http://${gateway.address}/metrics`)).text();
+      expect(metrics).toMatch(/^rpc_server_call_duration_seconds_count\{.*ListOperations.*\} 1$/m);
 
-    const listed = await runCli(["list", DEMO, "--address", gateway.address], { launcher, cwd: directory });
-    expect([listed.code, listed.stdout]).toEqual([0, expect.stringContaining(`${DEMO}/operations/`)]);
-    gateway.child.kill("SIGTERM");
-    expect(await gateway.ended).toMatchObject({ code: 0, signal: null });
-  });
+      const listed = await runCli(["list", DEMO, "--address", gateway.address], { launcher, cwd: directory });
+      expect([listed.code, listed.stdout]).toEqual([0, expect.stringContaining(`${DEMO}/operations/`)]);
+      gateway.child.kill("SIGTERM");
+      expect(await gateway.ended).toMatchObject({ code: 0, signal: null });
+    },
+  );
 
   it.each(["metadata server", "service account key"])(
-    "call with a token of the %s (upstream.credentials: adc)",
+    "dist/: calls with a token of the %s (upstream.credentials: adc)",
     async (kind) => {
       await using tokens = await FaultServer.start((_, reply) =>
         reply.json(200, { access_token: "ya29.t", expires_in: 3599, token_type: "Bearer" }, GOOGLE),
       );
-      await using upstream = await FaultServer.start((_, reply) => reply.json(200, { name: "x" }));
+      await using upstream = await FaultServer.start((_, reply) =>
+        reply.json(200, { name: `${DEMO}/operations/1` }),
+      );
       const gateway = await startServe(["--upstream-endpoint", upstream.origin], {
-        launcher: installation().launcher,
+        launcher: build.launcher,
         cwd: directory,
         env: kind === "metadata server" ? metadataServer(tokens) : serviceAccount(tokens),
       });

@@ -59,7 +59,14 @@ test.each(examples)(
   "runs as it stands and shows what the document shows: $code",
   async ({ code, expected }) => {
     const script = `${setUp?.code.replace("http://127.0.0.1:8090", running.endpoint)}${code}`;
-    const { stdout, stderr } = await promisify(execFile)("bash", ["-euo", "pipefail", "-c", script]);
+    // Without --norc, bash takes a socket as its input for a remote shell, and reads the settings of interactive ones.
+    const { stdout, stderr } = await promisify(execFile)("bash", [
+      "--norc",
+      "-euo",
+      "pipefail",
+      "-c",
+      script,
+    ]);
     expect(stderr).toBe("");
     if (expected?.language === "text") expect(stdout).toBe(expected.code);
     else {

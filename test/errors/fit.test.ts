@@ -14,6 +14,7 @@ import {
 } from "../../gen/google/rpc/error_details_pb.ts";
 import { StatusSchema } from "../../gen/google/rpc/status_pb.ts";
 import { finishError as finish } from "../../src/errors/fit.ts";
+import { anyText } from "../support/any-text.ts";
 
 /** Trailers of a gRPC answer as HTTP/2 counts them, by the gRPC-over-HTTP/2 specification. */
 function trailerBytes(error: ConnectError): number {
@@ -81,7 +82,7 @@ describe("finishError", () => {
   });
 
   test("brings any error below the limit, keeps its code, and its ErrorInfo to the last", () => {
-    const text = (max: number) => fc.string({ maxLength: max, unit: "binary" });
+    const text = (max: number) => anyText({ maxLength: max });
     const detail = fc.oneof(
       text(9000).map((detail) => [DebugInfoSchema, { detail }] as [DescMessage, object]),
       fc

@@ -1,6 +1,7 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { echo, MAX_ECHO_LENGTH } from "../../src/lib/echo.ts";
+import { anyText } from "../support/any-text.ts";
 
 describe("echo()", () => {
   it.each([
@@ -21,7 +22,7 @@ describe("echo()", () => {
 
   it("is short printable ASCII for every text", () => {
     fc.assert(
-      fc.property(fc.string({ unit: "binary" }), (value) => {
+      fc.property(anyText(), (value) => {
         const shown = echo(value);
         expect(shown.length).toBeLessThanOrEqual(MAX_ECHO_LENGTH + 3);
         expect(shown).toMatch(/^"[ -~]*…?"$/);

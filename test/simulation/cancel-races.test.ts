@@ -9,8 +9,11 @@ import type { Behaviour, Fault } from "../support/simulated-upstream.ts";
 
 const NAME = operationName(1);
 
-/** Runs of each race; one in three has an upstream whose reads lag, one in three one whose reads fail. */
-const RUNS = 1_000;
+/**
+ * Runs of each race; one in three has an upstream whose reads lag, one in three one whose reads fail.
+ * A thousand in `npm run simulation`.
+ */
+const RUNS = Number(process.env["SIMULATION_RUNS"] ?? 200);
 
 const HOUR = 3_600_000;
 

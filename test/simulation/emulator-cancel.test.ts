@@ -13,7 +13,7 @@ import { SimulatedClock } from "../support/simulated-clock.ts";
 import { TestCall } from "../support/test-call.ts";
 
 /** Runs of each race, more than a thousand in all; `npm run simulation` asks for a thousand of each. */
-const RUNS = Number(process.env["SIMULATION_RUNS"] ?? 120);
+const RUNS = Number(process.env["SIMULATION_RUNS"] ?? 40);
 
 const DATASET = "projects/p/locations/l/datasets/d";
 const NAME = `${DATASET}/operations/1`;

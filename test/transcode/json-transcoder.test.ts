@@ -10,7 +10,7 @@ import { decodeListOperations, decodeOperation } from "../../src/transcode/opera
 import { decodePlainList, decodePlainOperation } from "../../src/transcode/plain-operation.ts";
 import { anyOperation, sorted, viewOf } from "./upstream-json.ts";
 
-const RUNS = Number(process.env["FUZZ_RUNS"] ?? 300);
+const RUNS = Number(process.env["FUZZ_RUNS"] ?? 100);
 
 const bytes = (text: string) => new TextEncoder().encode(text);
 const text = (json: Uint8Array) => new TextDecoder().decode(json);

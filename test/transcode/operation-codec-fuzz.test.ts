@@ -19,7 +19,7 @@ test("any operation is decoded, and its JSON and its binary show what the upstre
       // What the gateway prints, a strict reader with the same types takes.
       fromJson(OperationSchema, parse(encoded.toJson()), { registry, ignoreUnknownFields: true });
     }),
-    { numRuns: Number(process.env["FUZZ_RUNS"] ?? 300) },
+    { numRuns: Number(process.env["FUZZ_RUNS"] ?? 100) },
   );
 });
 

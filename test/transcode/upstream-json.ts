@@ -15,6 +15,7 @@ import { type ReflectMessage, reflect } from "@bufbuild/protobuf/reflect";
 import { type Any, anyUnpack, hasCustomJsonRepresentation, StructSchema } from "@bufbuild/protobuf/wkt";
 import fc from "fast-check";
 import { expect } from "vitest";
+import { anyText } from "../support/any-text.ts";
 
 const PREFIX = "type.googleapis.com/";
 const STRUCT = `${PREFIX}google.protobuf.Struct`;
@@ -23,7 +24,7 @@ const VALUE = `${PREFIX}google.protobuf.Value`;
 /** A member name that no known type has, `__proto__` and empty ones included. */
 const newName = fc.oneof(
   fc.constantFrom("newField", "new_field", "__proto__", "constructor", "", "@id", "unknownFieldz"),
-  fc.string({ unit: "binary", maxLength: 5 }).map((tail) => `x${tail}`),
+  anyText({ maxLength: 5 }).map((tail) => `x${tail}`),
 );
 
 /** Arbitrary JSON, not too deep to be held as it is. */
