@@ -2,11 +2,12 @@ import type { ConnectError } from "@connectrpc/connect";
 import type { Metric, Registry } from "prom-client";
 import { codeName } from "../errors/http-code.ts";
 import type { Clock } from "../lib/clock.ts";
-import { Histogram, type Series } from "./histogram.ts";
+import { CALL_BOUNDS, Histogram, LONG_CALL_BOUNDS, type Series } from "./histogram.ts";
 import type { MetricsPeers, MetricsSnapshot } from "./metrics-snapshot.ts";
 import {
   type CallObserver,
   type HttpRefused,
+  isLong,
   type ObservedCall,
   type ObservedRefusal,
   UNOBSERVED_SERVICES,
@@ -44,10 +45,17 @@ export class Metrics implements CallObserver {
   readonly #calls = new Histogram(
     "rpc_server_call_duration_seconds",
     "Duration of calls, from their header block to their answer.",
+    CALL_BOUNDS,
+  );
+  readonly #longCalls = new Histogram(
+    "lro_gateway_long_call_duration_seconds",
+    "Duration of waits and streams, which last as long as their callers want, to their end.",
+    LONG_CALL_BOUNDS,
   );
   readonly #requests = new Histogram(
     "http_client_request_duration_seconds",
     "Duration of requests to the upstream, each attempt of its own.",
+    CALL_BOUNDS,
   );
   readonly #callSeries = new WeakMap<ObservedCall["method"], (Series | undefined)[]>();
   readonly #requestSeries = new Map<string, Series>();
@@ -75,7 +83,8 @@ export class Metrics implements CallObserver {
     let series = all[at];
     if (series === undefined) {
       const system = connect ? "connectrpc" : "grpc";
-      series = this.#calls.series(rpcLabels(system, `${method.parent.typeName}/${method.name}`, code));
+      const histogram = isLong(method) ? this.#longCalls : this.#calls;
+      series = histogram.series(rpcLabels(system, `${method.parent.typeName}/${method.name}`, code));
       all[at] = series;
     }
     series.observe((this.#clock.monotonic() - call.openedAt) / 1_000);
@@ -85,8 +94,8 @@ export class Metrics implements CallObserver {
     const verdict = "httpStatus" in why ? String(why.httpStatus) : codeName(why.code);
     let series = this.#refusedSeries.get(verdict);
     if (series === undefined) {
-      const labels = { rpc_method: "_OTHER", rpc_status_code: verdict, error_type: verdict };
-      series = this.#calls.series(labels);
+      const labels = { rpc_method: "_OTHER", rpc_status_code: verdict };
+      series = this.#calls.series(withErrorType(labels, verdict));
       this.#refusedSeries.set(verdict, series);
     }
     series.observe(0);
@@ -131,7 +140,7 @@ export class Metrics implements CallObserver {
 
   /** The first scrape loads prom-client: no process starts later, and serves its first calls later, for it. */
   #open(): Promise<OpenRegistry> {
-    this.#opened ??= openRegistry([this.#calls, this.#requests], [...this.#gauges]);
+    this.#opened ??= openRegistry([this.#calls, this.#longCalls, this.#requests], [...this.#gauges]);
     return this.#opened;
   }
 }
@@ -176,5 +185,23 @@ async function openRegistry(
 function rpcLabels(system: string, method: string, code: number): Record<string, string> {
   const status = codeName(code);
   const labels = { rpc_system_name: system, rpc_method: method, rpc_status_code: status };
-  return code === OK ? labels : { ...labels, error_type: status };
+  return withErrorType(labels, status);
+}
+
+/**
+ * Codes that count as errors of a server; with the others it did what it should
+ * (https://opentelemetry.io/docs/specs/semconv/rpc/grpc/, status codes of server spans).
+ */
+const SERVER_ERRORS: ReadonlySet<string> = new Set([
+  "UNKNOWN",
+  "DEADLINE_EXCEEDED",
+  "UNIMPLEMENTED",
+  "INTERNAL",
+  "UNAVAILABLE",
+  "DATA_LOSS",
+]);
+
+/** `error.type` is there if, and only if, the call failed by that list; it repeats the code. */
+function withErrorType(labels: Readonly<Record<string, string>>, status: string): Record<string, string> {
+  return SERVER_ERRORS.has(status) ? { ...labels, error_type: status } : labels;
 }

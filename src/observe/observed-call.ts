@@ -2,7 +2,11 @@ import type { ConnectError } from "@connectrpc/connect";
 
 /** What log and metrics need to know of a call that has been answered. */
 export interface ObservedCall {
-  readonly method: { readonly name: string; readonly parent: { readonly typeName: string } };
+  readonly method: {
+    readonly name: string;
+    readonly methodKind: string;
+    readonly parent: { readonly typeName: string };
+  };
   readonly protocol: "grpc" | "grpc-web" | "connect";
   /** On {@link Clock.monotonic}. */
   readonly openedAt: number;
@@ -41,3 +45,14 @@ export interface CallObserver {
  * log and no histogram, where they would hide all others.
  */
 export const UNOBSERVED_SERVICES: ReadonlySet<string> = new Set(["grpc.health.v1.Health"]);
+
+/** Unary methods whose calls last until an operation is done, or as long as their caller wants. */
+const WAITS: ReadonlySet<string> = new Set([
+  "google.longrunning.Operations/WaitOperation",
+  "lrogateway.v1.OperationWatcher/CancelAndWait",
+]);
+
+/** Whether calls of a method last as long as their caller wants, so that their duration says nothing of the gateway. */
+export function isLong({ name, methodKind, parent }: ObservedCall["method"]): boolean {
+  return methodKind !== "unary" || WAITS.has(`${parent.typeName}/${name}`);
+}

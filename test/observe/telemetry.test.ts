@@ -6,6 +6,7 @@ import { createGrpcTransport } from "@connectrpc/connect-node";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { Operations } from "../../gen/google/longrunning/operations_pb.ts";
 import { Health } from "../../gen/grpc/health/v1/health_pb.ts";
+import { OperationWatcher } from "../../gen/lrogateway/v1/operation_watcher_pb.ts";
 import { startServe } from "../support/cli-process.ts";
 import { OPERATION, type SlowUpstream, startSlowUpstream } from "../support/slow-upstream.ts";
 import { startTestGateway } from "../support/test-gateway.ts";
@@ -126,6 +127,7 @@ describe("a gateway that is called", () => {
     const client = createClient(Operations, transport);
     for (let i = 0; i < 3; i++) await client.getOperation({ name: OPERATION });
     await client.getOperation({ name: "no name" }).catch(() => undefined);
+    await client.deleteOperation({ name: OPERATION }).catch(() => undefined);
     await createClient(Health, transport).check({});
     await fetch(`http://${gateway.address}/nothing`);
     const { status, text } = await metricsOf(gateway.address);
@@ -134,9 +136,13 @@ describe("a gateway that is called", () => {
     const ok = `{rpc_system_name="grpc",${method},rpc_status_code="OK"}`;
     expect(sampleOf(text, `rpc_server_call_duration_seconds_count${ok}`)).toBe(3);
     expect(sampleOf(text, `rpc_server_call_duration_seconds_sum${ok}`)).toBeGreaterThan(0.003);
-    const wrong = `{rpc_system_name="grpc",${method},rpc_status_code="INVALID_ARGUMENT",error_type="INVALID_ARGUMENT"}`;
+    // No error of the server's, so without error_type; the next two are one, and are none.
+    const wrong = `{rpc_system_name="grpc",${method},rpc_status_code="INVALID_ARGUMENT"}`;
     expect(sampleOf(text, `rpc_server_call_duration_seconds_count${wrong}`)).toBe(1);
-    const other = '{rpc_method="_OTHER",rpc_status_code="404",error_type="404"}';
+    const missing =
+      '{rpc_system_name="grpc",rpc_method="google.longrunning.Operations/DeleteOperation",rpc_status_code="UNIMPLEMENTED",error_type="UNIMPLEMENTED"}';
+    expect(sampleOf(text, `rpc_server_call_duration_seconds_count${missing}`)).toBe(1);
+    const other = '{rpc_method="_OTHER",rpc_status_code="404"}';
     expect(sampleOf(text, `rpc_server_call_duration_seconds_count${other}`)).toBe(1);
     const request = '{http_request_method="GET",http_response_status_code="200"}';
     expect(sampleOf(text, `http_client_request_duration_seconds_count${request}`)).toBe(3);
@@ -158,6 +164,29 @@ describe("a gateway that is called", () => {
     expect(text).toContain("nodejs_eventloop_lag");
     expect(text).not.toContain("grpc.health");
     expect(text).not.toContain("projects/");
+    await gateway.drain();
+  });
+
+  it("keeps waits and streams, which may last an hour, out of the histogram of calls", async () => {
+    const gateway = await startTestGateway(upstream.endpoint);
+    const transport = createGrpcTransport({ baseUrl: `http://${gateway.address}` });
+    await createClient(Operations, transport).waitOperation({ name: OPERATION, timeout: {} });
+    const watcher = createClient(OperationWatcher, transport);
+    for await (const _ of watcher.watchOperation({ name: OPERATION })) break;
+    await watcher.cancelAndWait({ name: "no name" }).catch(() => undefined);
+    const long = /^lro_gateway_long_call_duration_seconds_count\{.*rpc_method="[^"]*\/(\w+)"/gm;
+    let text = "";
+    const methods = async () => {
+      ({ text } = await metricsOf(gateway.address));
+      return [...text.matchAll(long)].map(([, method]) => method).sort();
+    };
+    // The end of the watch is under way to the gateway.
+    await expect.poll(methods).toEqual(["CancelAndWait", "WaitOperation", "WatchOperation"]);
+    expect(text).not.toMatch(/rpc_server_call_duration_seconds_count\{.*(?:Wait|Watch)/);
+    const bounds = /^lro_gateway_long_call_duration_seconds_bucket\{le="([^"]+)".*WaitOperation/gm;
+    expect([...text.matchAll(bounds)].map(([, le]) => le)).toEqual(
+      "1 5 15 30 60 120 300 600 1200 1800 3600 +Inf".split(" "),
+    );
     await gateway.drain();
   });
 
