@@ -172,7 +172,11 @@ describe("a gateway that is called", () => {
     const transport = createGrpcTransport({ baseUrl: `http://${gateway.address}` });
     await createClient(Operations, transport).waitOperation({ name: OPERATION, timeout: {} });
     const watcher = createClient(OperationWatcher, transport);
-    for await (const _ of watcher.watchOperation({ name: OPERATION })) break;
+    const left = new AbortController();
+    for await (const _ of watcher.watchOperation({ name: OPERATION }, { signal: left.signal })) {
+      left.abort();
+      break;
+    }
     await watcher.cancelAndWait({ name: "no name" }).catch(() => undefined);
     const long = /^lro_gateway_long_call_duration_seconds_count\{.*rpc_method="[^"]*\/(\w+)"/gm;
     let text = "";
