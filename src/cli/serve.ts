@@ -1,3 +1,4 @@
+import { statSync } from "node:fs";
 import { availableParallelism } from "node:os";
 import type { Config, TlsConfig } from "../config/config.ts";
 import type { RunningEmulator } from "../emulator/start-emulator.ts";
@@ -5,6 +6,7 @@ import { startGateway } from "../gateway.ts";
 import { systemClock } from "../lib/clock.ts";
 import { createLog, type Log } from "../observe/log.ts";
 import { configure, type Loaded } from "./configure.ts";
+import { CommandError, EXIT } from "./exit-codes.ts";
 import { handedPort } from "./hand-over.ts";
 import type { CommandIo } from "./io.ts";
 import { type ProcessEvents, type Running, runUntilStopped } from "./run-until-stopped.ts";
@@ -38,6 +40,7 @@ export async function serve(
   const log = createLog(loaded.config.log.level, STDERR);
   const { workers } = loaded.config;
   const count = workers === "auto" ? availableParallelism() : workers;
+  if (count > 1) checkReadableAgain(loaded.file);
   const start = (): Promise<Running> => {
     if (isWorker()) return startWorker(loaded, io, log);
     return withEmulator(loaded.config, (emulator) => {
@@ -48,6 +51,15 @@ export async function serve(
     });
   };
   return await runUntilStopped(start, log, process, systemClock.monotonic);
+}
+
+/** Each of several processes reads the configuration: of a pipe the second would get nothing, and serve something else. */
+function checkReadableAgain(file: string | undefined): void {
+  if (file === undefined || statSync(file, { throwIfNoEntry: false })?.isFile()) return;
+  throw new CommandError(
+    `--config: ${file} is not a regular file; each worker reads it, so it has to be one, or workers: 1`,
+    EXIT.USAGE,
+  );
 }
 
 /** Starts something that may need the embedded emulator, and ends the two together. */

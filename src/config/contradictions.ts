@@ -25,6 +25,12 @@ export function findContradictions(
       `other machines can reach ${config.listen}, and callers are not authenticated; listen on 127.0.0.1, or set allow_unauthenticated: true if something in front authenticates callers`,
     );
   checkTls(config, add);
+  if (config.upstream.endpoint === undefined && config.upstream.credentials === "adc")
+    add(
+      "upstream.credentials",
+      "upstream.endpoint",
+      "adc needs upstream.endpoint: the embedded emulator is no place for Google credentials; name the API, for example https://healthcare.googleapis.com, or leave upstream.credentials out",
+    );
   const { apiVersion, rules } = config.upstream;
   if (rules === undefined && !HEALTHCARE_VERSIONS.includes(apiVersion))
     add(

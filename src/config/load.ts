@@ -9,7 +9,7 @@ import { type Environment, readAmbient, readEnvironment } from "./environment-so
 import { KEY_BY_PATH } from "./keys.ts";
 import { type Problem, show } from "./problem.ts";
 import { readProxies } from "./proxies.ts";
-import { readSmallFile } from "./read-small-file.ts";
+import { readSmallFile, readSmallRegularFile } from "./read-small-file.ts";
 import { configSchema } from "./schema.ts";
 import { readYaml } from "./yaml-source.ts";
 
@@ -87,7 +87,8 @@ function check(entry: Entry): { value: unknown } | { problems: Problem[] } {
     return { problems: result.error.issues.map((issue) => problem(explain(entry, issue))) };
   if (!key.setting.path) return { value: entry.value };
   const path = resolve(entry.directory ?? ".", String(entry.value));
-  const read = readSmallFile(path);
+  // Read by its user once more, and a key pair again when it is renewed.
+  const read = readSmallRegularFile(path);
   return "text" in read ? { value: path } : { problems: [problem(`cannot read ${path}: ${read.problem}`)] };
 }
 

@@ -1,9 +1,15 @@
+/** Shorter beginnings mean nothing. */
+const MIN_ABBREVIATION = 3;
+
 /**
  * The candidate that a mistyped word most likely means: at most a third of its letters wrong (one in the shortest),
- * swapped neighbours counted as one. `undefined` when nothing is near.
+ * swapped neighbours counted as one. A word that only one candidate begins with is short for it. `undefined` when
+ * nothing is near.
  */
 export function nearest(word: string, candidates: readonly string[]): string | undefined {
   const wanted = word.toLowerCase();
+  const longer = candidates.filter((candidate) => candidate.toLowerCase().startsWith(wanted));
+  if (longer.length === 1 && wanted.length >= MIN_ABBREVIATION) return longer[0];
   let best: string | undefined;
   let bestDistance = Math.max(1, Math.round(wanted.length / 3)) + 1;
   for (const candidate of candidates) {

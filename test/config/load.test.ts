@@ -165,14 +165,18 @@ describe("loadConfig()", () => {
     expect(Object.isFrozen(config) && Object.isFrozen(config.cors.allowedOrigins)).toBe(true);
   });
 
-  it("leaves alone what Kubernetes sets for a service of our name, and what others call their variables", () => {
+  it("leaves alone what Kubernetes sets for a service of our name, and an empty variable", () => {
     const env = {
       LRO_GATEWAY_SERVICE_HOST: "10.0.0.1",
       LRO_GATEWAY_SERVICE_PORT_GRPC: "8080",
       LRO_GATEWAY_PORT: "tcp://10.0.0.1:8080",
+      LRO_GATEWAY_PORT_8080_TCP: "tcp://10.0.0.1:8080",
+      LRO_GATEWAY_PORT_8080_TCP_PROTO: "tcp",
       LRO_GATEWAY_PORT_8080_TCP_ADDR: "10.0.0.1",
+      LRO_GATEWAY_CANARY_PORT: "udp://10.0.0.1:8080",
       LRO_GATEWAY_UPSTREAM_SERVICE_HOST: "10.0.0.2",
-      LRO_GATEWAY_BINARY_DIRECTORY: "/opt",
+      LRO_GATEWAY_NOTHING: "",
+      LRO_GATEWAY_CA: "ca.pem",
       LRO_GATEWAY_CONFIG: "elsewhere.yaml",
     };
     expect(load({ env }).origins.size).toBe(0);
@@ -345,8 +349,38 @@ log: { level: [] }
       "it is not UTF-8 text",
     );
     expect(complaints({ file: write("big.yaml", "#".repeat(1024 * 1024 + 1)) })[0]).toContain(
-      "it has 1048577 bytes; at most 1048576 are accepted",
+      "it has more than 1048576 bytes, which no such file needs",
     );
+  });
+
+  it("reads a pipe to its end, and nothing that has none", () => {
+    expect(complaints({ file: "/dev/zero" })).toEqual([
+      "/dev/zero: cannot read the configuration file: it has more than 1048576 bytes, which no such file needs",
+    ]);
+    load({ file: "/dev/null" });
+    for (const path of ["tls.certificate", "tls.key", "upstream.rules", "upstream.ca"])
+      expect(complaints({ flags: { [path]: "/dev/zero" } })[0]).toContain(
+        "cannot read /dev/zero: it is not a regular file, and has to be one since it is read more than once",
+      );
+  });
+
+  it("refuses Google credentials for the embedded emulator", () => {
+    expect(complaints({ flags: { "upstream.credentials": "adc" } })).toEqual([
+      "--upstream-credentials: upstream.credentials: adc needs upstream.endpoint: the embedded emulator is no place for Google credentials; name the API, for example https://healthcare.googleapis.com, or leave upstream.credentials out",
+    ]);
+  });
+
+  it.each([
+    ["TLS_CERT", "x", "did you mean LRO_GATEWAY_TLS_CERTIFICATE?"],
+    ["PORT", "9000", "did you mean LRO_GATEWAY_LISTEN?"],
+    ["HOST", "0.0.0.0", "did you mean LRO_GATEWAY_LISTEN?"],
+    ["UPSTREAM_URL", "x", "allowed: LRO_GATEWAY_UPSTREAM_ENDPOINT, "],
+    ["BINARY_DIRECTORY", "/opt", "names that begin with LRO_GATEWAY_ are the gateway's own"],
+  ])("refuses LRO_GATEWAY_%s=%s and says what is meant", (name, value, expected) => {
+    const [line, ...others] = complaints({ env: { [`LRO_GATEWAY_${name}`]: value } });
+    expect(others).toEqual([]);
+    expect(line).toContain(`LRO_GATEWAY_${name}: there is no such variable`);
+    expect(line).toContain(expected);
   });
 
   it("suggests the variable that was meant, and lists those of a section", () => {

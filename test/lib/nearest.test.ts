@@ -1,4 +1,4 @@
-import { describe, expect, it } from "vitest";
+import { describe, expect, it, test } from "vitest";
 import { nearest } from "../../src/lib/nearest.ts";
 
 const KEYS = ["listen", "upstream", "endpoint", "api_version", "cors"];
@@ -19,4 +19,11 @@ describe("nearest()", () => {
   it.each(["port", "x", "", "completely_different"])("finds nothing near %j", (word) => {
     expect(nearest(word, KEYS)).toBeUndefined();
   });
+});
+
+test("a word that only one candidate begins with is short for it", () => {
+  const names = ["certificate", "key", "required"];
+  expect(nearest("cert", names)).toBe("certificate");
+  expect(nearest("CERTIF", names)).toBe("certificate");
+  expect(nearest("re", names)).toBeUndefined();
 });
