@@ -191,10 +191,11 @@ export abstract class RpcCall implements FinishedCall, Answering, Receiver, Expi
       return doNothing;
     }
     if (this.phase === "answered") return doNothing;
-    const listeners = this.#listeners ?? [];
-    this.#listeners = listeners;
-    listeners.push(listener);
+    // Not an empty list that is pushed to: V8 makes room for seventeen then, and hardly any call has two.
+    this.#listeners = this.#listeners ? [...this.#listeners, listener] : [listener];
     return () => {
+      const listeners = this.#listeners;
+      if (!listeners) return;
       const at = listeners.indexOf(listener);
       if (at >= 0) listeners.splice(at, 1);
     };

@@ -54,7 +54,6 @@ export async function cancelAndWait(
         onEnd: (listener) => call.onEnd(listener),
       },
       attempts: engine.cancels,
-      persistent: true,
       setTimer: (timeUp) => clock.setTimer(end - clock.monotonic(), timeUp),
     });
     waiting.begin(cancelling);

@@ -11,8 +11,9 @@ import {
 } from "./cancel-resolution.ts";
 import { EngineCall } from "./engine-call.ts";
 import type { Observation } from "./observation.ts";
-import { READ_TIMEOUT_MS, type ReadCollapse, type Reader, type ReadTarget } from "./read-collapse.ts";
+import { READ_TIMEOUT_MS, type ReadCollapse, type Reader } from "./read-collapse.ts";
 import { meaningOf, retryAfter } from "./read-failure.ts";
+import type { ReadTarget } from "./read-target.ts";
 
 /** A POST that has not been answered for so long counts as lost. */
 const POST_TIMEOUT_MS = 20_000;
@@ -26,8 +27,8 @@ export interface CancelTools {
   readonly clock: Clock;
   readonly reads: ReadCollapse;
   readonly credentials: Config["upstream"]["credentials"];
-  /** The upstream has taken a cancel of this key. */
-  readonly requested: (key: string) => void;
+  /** The upstream has taken a cancel of this operation. */
+  readonly requested: (target: ReadTarget) => void;
 }
 
 /** What each attempt is handed beside. */
@@ -93,9 +94,9 @@ export class CancelAttempts {
       known.join(canceller);
       return known;
     }
-    const attempt = new CancelAttempt(target, this.tools);
+    const attempt = new CancelAttempt(target, this.tools, canceller);
     this.attempts.set(target.key, { attempt });
-    attempt.join(canceller);
+    attempt.post();
     return attempt;
   }
 }
@@ -106,22 +107,25 @@ export class CancelAttempt implements Reader, CancelPolicy {
   readonly resolution: CancelResolution;
   /** When the upstream was known to have taken the cancel, on the monotonic clock. */
   requestedAt = 0;
-  requestId = "";
-  authorization: string | undefined;
+  readonly requestId: string;
+  readonly authorization: string | undefined;
   readonly credentials: Config["upstream"]["credentials"];
   private readonly target: ReadTarget;
   private readonly tools: AttemptTools;
   /** One, nearly always. */
-  private readonly cancellers: Canceller[] = [];
+  private readonly cancellers: Canceller[];
   private result: CancelResult | undefined;
   private timer: Timer | undefined;
   private leaveRead: (() => void) | undefined;
-  private posting = false;
-  private begun = false;
+  /** The POST under way. */
+  private posting: EngineCall | undefined;
 
-  constructor(target: ReadTarget, tools: AttemptTools) {
+  constructor(target: ReadTarget, tools: AttemptTools, first: Canceller) {
     this.target = target;
     this.tools = tools;
+    this.cancellers = [first];
+    this.authorization = first.authorization;
+    this.requestId = first.requestId;
     this.credentials = tools.credentials;
     this.resolution = new CancelResolution(this);
   }
@@ -133,11 +137,6 @@ export class CancelAttempt implements Reader, CancelPolicy {
   join(canceller: Canceller): void {
     this.cancellers.push(canceller);
     if (this.result) canceller.resolved(this.result, this);
-    if (this.begun) return;
-    this.begun = true;
-    this.authorization = canceller.authorization;
-    this.requestId = canceller.requestId;
-    this.post();
   }
 
   /** Lets one go. A POST that is under way is finished for nobody; a second one is not sent. */
@@ -163,36 +162,40 @@ export class CancelAttempt implements Reader, CancelPolicy {
     this.step(this.resolution.readFailed(error));
   }
 
-  private post(): void {
-    const { api, clock, credentials, postTimers } = this.tools;
+  /** Sends the POST, the first or a further one. */
+  post(): void {
+    const { api, clock, postTimers } = this.tools;
+    const now = clock.monotonic();
     const call = new EngineCall({
       clock,
       authorization: this.authorization,
       requestId: this.requestId,
-      deadline: clock.monotonic() + POST_TIMEOUT_MS,
+      deadline: now + POST_TIMEOUT_MS,
       retry: false,
       timed: postTimers,
     });
-    let open = true;
-    const finish = (error: ConnectError | undefined): void => {
-      if (!open) return;
-      open = false;
-      call.settled();
-      this.posting = false;
-      if (error && meaningOf(error, credentials) === "limited")
-        this.target.scope.refusedElsewhere(retryAfter(error));
-      const { answer } = call;
-      this.resolution.answeredAt(answer?.date, clock.monotonic());
-      if (answer) for (const canceller of this.cancellers) canceller.answered(answer);
-      this.step(this.resolution.posted(error, answer !== undefined));
-    };
-    this.posting = true;
-    this.resolution.posting({ wall: clock.now(), monotonic: clock.monotonic() });
-    call.onEnd(finish);
+    this.posting = call;
+    this.resolution.posting({ wall: clock.now(), monotonic: now });
+    call.onEnd((why) => this.posted(call, why));
     api.cancel(this.target.name, call).then(
-      () => finish(undefined),
-      (cause) => finish(ConnectError.from(cause)),
+      () => this.posted(call, undefined),
+      (cause) => this.posted(call, ConnectError.from(cause)),
     );
+  }
+
+  private posted(call: EngineCall, error: ConnectError | undefined): void {
+    // Of its end and its answer the first counts.
+    if (this.posting !== call) return;
+    this.posting = undefined;
+    call.settled();
+    const { answer } = call;
+    if (error) {
+      if (meaningOf(error, this.credentials) === "limited")
+        this.target.scope.refusedElsewhere(retryAfter(error));
+      this.resolution.answeredAt(answer?.date, this.tools.clock.monotonic());
+    }
+    if (answer) for (const canceller of this.cancellers) canceller.answered(answer);
+    this.step(this.resolution.posted(error, answer !== undefined));
   }
 
   private step(step: CancelStep): void {
@@ -208,16 +211,16 @@ export class CancelAttempt implements Reader, CancelPolicy {
   }
 
   private resolve(result: CancelResult): void {
-    const { clock } = this.tools;
+    const { clock, joinTimers, requested } = this.tools;
     this.result = result;
     if (result.kind === "requested") {
       this.requestedAt = clock.monotonic();
-      this.tools.requested(this.target.key);
-      this.timer = this.tools.joinTimers.set(() => this.close());
-    } else this.close();
-    // A promise settles later, so none of them leaves meanwhile.
-    for (const canceller of this.cancellers) canceller.resolved(result, this);
-    if (this.cancellers.length === 0) this.close();
+      requested(this.target);
+    }
+    // Who comes later may join while somebody waits for the outcome.
+    if (result.kind === "requested" && this.persistent()) this.timer = joinTimers.set(() => this.close());
+    else this.close();
+    for (const canceller of this.cancellers.slice()) canceller.resolved(result, this);
   }
 
   private close(): void {

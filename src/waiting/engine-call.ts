@@ -52,10 +52,11 @@ export class EngineCall implements UpstreamCall {
       listener(this.ended);
       return () => {};
     }
-    const listeners = this.listeners ?? [];
-    this.listeners = listeners;
-    listeners.push(listener);
+    // Not an empty list that is pushed to: V8 makes room for seventeen then, and hardly any call has three.
+    this.listeners = this.listeners ? [...this.listeners, listener] : [listener];
     return () => {
+      const { listeners } = this;
+      if (!listeners) return;
       const at = listeners.indexOf(listener);
       if (at >= 0) listeners.splice(at, 1);
     };

@@ -9,7 +9,7 @@ import type {
   WatchOperationsResponse,
 } from "../../gen/lrogateway/v1/operation_watcher_pb.ts";
 import type { Config, WaitingConfig } from "../config/config.ts";
-import type { Clock, Timer } from "../lib/clock.ts";
+import type { Clock } from "../lib/clock.ts";
 import type { Encoded } from "../lib/encoded.ts";
 import { EqualTimers } from "../lib/equal-timers.ts";
 import type { Call } from "../rpc/call.ts";
@@ -18,7 +18,6 @@ import type { OperationsApi, UpstreamCall } from "../upstream/operations-api.ts"
 import { type Attendance, Attendances, type Attending } from "./attendance.ts";
 import { CallRead } from "./call-read.ts";
 import { CancelAttempts } from "./cancel-attempts.ts";
-import { Cancelling, PLAIN_MAX_MS, type PlainAnswer, plainAnswer } from "./cancelling.ts";
 import { CollectionMessages, CollectionStream, type CollectionStreamTools } from "./collection-stream.ts";
 import { Collections } from "./collections.ts";
 import { Delivery } from "./delivery.ts";
@@ -26,11 +25,13 @@ import { type Authorizer, type Identity, identityOf, type Right, shareKey } from
 import type { Observation } from "./observation.ts";
 import { OperationStream, type OperationStreamTools } from "./operation-stream.ts";
 import { type FollowTarget, OperationTracker } from "./operation-tracker.ts";
+import { PLAIN_MAX_MS, type PlainAnswer, PlainCancel } from "./plain-cancel.ts";
 import { ReadBudget } from "./read-budget.ts";
 import { ReadCache } from "./read-cache.ts";
-import { ReadCollapse, type ReadTarget } from "./read-collapse.ts";
+import { ReadCollapse } from "./read-collapse.ts";
 import { meaningOf, retryAfter } from "./read-failure.ts";
 import { ReadScope, ReadScopes } from "./read-scope.ts";
+import { CallTarget, type ReadTarget } from "./read-target.ts";
 import { steadyClock } from "./steady-clock.ts";
 import { UpstreamClock } from "./upstream-clock.ts";
 import { WatchMessages } from "./watch-message.ts";
@@ -77,7 +78,7 @@ export class WaitingEngine {
   private readonly scopes: ReadScopes;
   private readonly collections: Collections;
   private readonly cache = new ReadCache();
-  private readonly setPlainTimer: (timeUp: () => void) => Timer;
+  private readonly plainTimers: EqualTimers;
   private readonly streamTools: OperationStreamTools;
   private readonly collectionTools: CollectionStreamTools;
 
@@ -107,9 +108,8 @@ export class WaitingEngine {
     const finished = (target: FollowTarget) => this.finished(target);
     this.streamTools = { ...life, tracker, messages: new WatchMessages(), finished };
     this.collectionTools = { ...life, collections, messages: new CollectionMessages() };
-    const requested = (key: string) => this.becomeYoung(key);
-    const plainTimers = new EqualTimers(clock, PLAIN_MAX_MS);
-    this.setPlainTimer = (timeUp) => plainTimers.set(timeUp);
+    const requested = (target: ReadTarget) => this.becomeYoung(target);
+    this.plainTimers = new EqualTimers(clock, PLAIN_MAX_MS);
     this.cancels = new CancelAttempts({ api, clock, reads: this.reads, credentials, requested });
   }
 
@@ -136,7 +136,7 @@ export class WaitingEngine {
 
   /** The same for the sharing of reads and cancels. */
   readTarget({ identity, name }: FollowTarget): ReadTarget {
-    return { key: shareKey(identity, name), name, scope: this.scopes.of(name) };
+    return new CallTarget(shareKey(identity, name), name, this.scopes);
   }
 
   /** The operation if it is done and known to be so. */
@@ -165,13 +165,14 @@ export class WaitingEngine {
    * Reads an operation for a caller. `maxStalenessMs`: what was read no longer ago may be answered from memory; 0
    * means that only an operation that is done may.
    */
-  async get(name: string, call: UpstreamCall, maxStalenessMs = 0): Promise<Encoded<Operation>> {
+  get(name: string, call: UpstreamCall, maxStalenessMs = 0): Promise<Encoded<Operation>> {
     const target = this.readTarget(this.target(name, call.authorization));
     const known = this.recall(target.key, Math.min(maxStalenessMs, MAX_STALENESS_MS));
-    if (known) return known.operation;
-    const seen = await new CallRead(target, call, this.reads).result;
-    if (maxStalenessMs > 0) this.keep(target.key, seen, MAX_STALENESS_MS);
-    return seen.operation;
+    if (known) return Promise.resolve(known.operation);
+    return new CallRead(target, call, this.reads, (seen) => {
+      if (maxStalenessMs > 0) this.keep(target.key, seen, MAX_STALENESS_MS);
+      return seen.operation;
+    }).result;
   }
 
   /** Lists for a caller, in his turn. */
@@ -211,18 +212,9 @@ export class WaitingEngine {
   }
 
   /** Cancels for a caller who wants no more than the upstream's answer. */
-  async cancel(name: string, call: UpstreamCall): Promise<PlainAnswer> {
-    const cancelling = new Cancelling(this.readTarget(this.target(name, call.authorization)), {
-      call,
-      attempts: this.cancels,
-      persistent: false,
-      setTimer: this.setPlainTimer,
-    });
-    try {
-      return plainAnswer(await cancelling.result, cancelling.attempt.resolution.lastError);
-    } finally {
-      cancelling.leave();
-    }
+  cancel(name: string, call: UpstreamCall): Promise<PlainAnswer> {
+    const target = this.readTarget(this.target(name, call.authorization));
+    return new PlainCancel(target, call, this.cancels, this.plainTimers).answer;
   }
 
   /** The stream of WatchOperation. Throws a ConnectError when the caller is not let in. */
@@ -266,8 +258,8 @@ export class WaitingEngine {
     this.cache.put(key, seen, this.options.clock.monotonic(), ttl);
   }
 
-  private becomeYoung(key: string): void {
+  private becomeYoung({ key, name }: ReadTarget): void {
     this.tracker.cancelRequested(key);
-    this.collections.becomeYoung(key.slice(key.indexOf(" ") + 1));
+    this.collections.becomeYoung(name);
   }
 }

@@ -2,8 +2,9 @@ import { Code, type ConnectError } from "@connectrpc/connect";
 import type { Clock } from "../lib/clock.ts";
 import type { DueQueue } from "./due-queue.ts";
 import type { Observation } from "./observation.ts";
-import { READ_TIMEOUT_MS, type ReadCollapse, type Reader, type ReadTarget } from "./read-collapse.ts";
+import { READ_TIMEOUT_MS, type ReadCollapse, type Reader } from "./read-collapse.ts";
 import type { Poll, ReadTicket } from "./read-scope.ts";
+import type { ReadTarget } from "./read-target.ts";
 
 /** Told what a single read has come to. */
 export interface CheckListener {

@@ -9,7 +9,9 @@ import type { OperationsApi, UpstreamAnswerInfo } from "../upstream/operations-a
 import { EngineCall } from "./engine-call.ts";
 import { Observation } from "./observation.ts";
 import { meaningOf, retryAfter } from "./read-failure.ts";
-import type { ReadScope, ReadTicket } from "./read-scope.ts";
+import type { ReadTicket } from "./read-scope.ts";
+import type { ReadTarget } from "./read-target.ts";
+import { Readers } from "./readers.ts";
 import type { UpstreamClock } from "./upstream-clock.ts";
 
 /** One who wants to know what a read finds. */
@@ -26,13 +28,6 @@ export interface Reader {
   failed(error: ConnectError, answer: UpstreamAnswerInfo | undefined): void;
 }
 
-/** What is read, and for whom: reads are shared within a key, that is, within a name and an identity. */
-export interface ReadTarget {
-  readonly key: string;
-  readonly name: string;
-  readonly scope: ReadScope;
-}
-
 /** Told of every read, before those who asked for it. */
 export interface ReadObserver {
   found(key: string, seen: Observation): void;
@@ -43,18 +38,22 @@ export interface ReadObserver {
 export const READ_TIMEOUT_MS = 20_000;
 
 /** A read and all who share it. */
-interface SharedRead {
-  readonly readers: Set<Reader>;
+class SharedRead {
+  readonly readers = new Readers();
   call: EngineCall | undefined;
   /** Takes it back while it waits for its turn. */
   takeBack: (() => void) | undefined;
 }
 
 /** The reads of one key. */
-interface Lane {
+class Lane {
   readonly target: ReadTarget;
   inFlight: SharedRead | undefined;
   waiting: SharedRead | undefined;
+
+  constructor(target: ReadTarget) {
+    this.target = target;
+  }
 }
 
 /**
@@ -92,7 +91,7 @@ export class ReadCollapse {
   /** Reads for a caller, in his turn. Returns how to leave. */
   read(target: ReadTarget, reader: Reader): () => void {
     const lane = this.lane(target);
-    const shared = lane.waiting ?? { readers: new Set(), call: undefined, takeBack: undefined };
+    const shared = lane.waiting ?? new SharedRead();
     shared.readers.add(reader);
     if (!lane.waiting) {
       lane.waiting = shared;
@@ -108,7 +107,7 @@ export class ReadCollapse {
   poll(target: ReadTarget, reader: Reader, ticket: ReadTicket): (() => void) | undefined {
     const lane = this.lane(target);
     if (lane.inFlight) return undefined;
-    const shared = lane.waiting ?? { readers: new Set(), call: undefined, takeBack: undefined };
+    const shared = lane.waiting ?? new SharedRead();
     shared.readers.add(reader);
     shared.takeBack?.();
     this.send(lane, shared, ticket);
@@ -118,7 +117,7 @@ export class ReadCollapse {
   private lane(target: ReadTarget): Lane {
     let lane = this.lanes.get(target.key);
     if (!lane) {
-      lane = { target, inFlight: undefined, waiting: undefined };
+      lane = new Lane(target);
       this.lanes.set(target.key, lane);
     }
     return lane;
@@ -137,10 +136,9 @@ export class ReadCollapse {
     const call = this.callFor(shared);
     shared.call = call;
     const readTime = this.clock.now();
-    let open = true;
     const finish = (result: Encoded<Operation> | ConnectError): void => {
-      if (!open) return;
-      open = false;
+      // Of its end and its answer the first counts.
+      if (lane.inFlight !== shared) return;
       call.settled();
       this.settle(lane, shared, ticket, readTime, result);
     };
@@ -154,11 +152,11 @@ export class ReadCollapse {
     let deadline = Number.NEGATIVE_INFINITY;
     let retry = false;
     let first: Reader | undefined;
-    for (const reader of readers) {
+    readers.forEach((reader) => {
       first ??= reader;
       deadline = Math.max(deadline, reader.deadline);
       retry ||= reader.retry;
-    }
+    });
     return new EngineCall({
       clock: this.clock,
       authorization: first?.authorization,
@@ -182,10 +180,10 @@ export class ReadCollapse {
     lane.inFlight = undefined;
     const limited = failure !== undefined && meaningOf(failure, this.credentials) === "limited";
     scope.settled(ticket, { limited, retryAfterMs: failure && retryAfter(failure) });
-    const told = [shared];
+    let late: SharedRead | undefined;
     // An operation that is done does not change: whoever has come meanwhile needs no read of his own.
     if (lane.waiting && !lane.waiting.takeBack && !(result instanceof ConnectError) && isDone(result)) {
-      told.push(lane.waiting);
+      late = lane.waiting;
       lane.waiting = undefined;
     }
     if (!lane.inFlight && lane.waiting && !lane.waiting.takeBack) this.queue(lane, lane.waiting);
@@ -194,13 +192,18 @@ export class ReadCollapse {
     this.upstreamClock.answered(answer);
     if (result instanceof ConnectError) {
       this.observer.failed(key, result);
-      for (const reader of shared.readers) reader.failed(result, answer);
+      shared.readers.forEach((reader) => {
+        reader.failed(result, answer);
+      });
     } else {
       const seen = new Observation(result, ticket.sentAt, readTime);
       this.observer.found(key, seen);
-      for (const { readers } of told) for (const reader of readers) reader.found(seen, answer);
+      const tell = (reader: Reader) => reader.found(seen, answer);
+      shared.readers.forEach(tell);
+      late?.readers.forEach(tell);
+      late?.readers.clear();
     }
-    for (const { readers } of told) readers.clear();
+    shared.readers.clear();
   }
 
   private leave(lane: Lane, shared: SharedRead, reader: Reader): void {

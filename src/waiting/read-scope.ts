@@ -206,6 +206,7 @@ const KEEP_IDLE_MS = 600_000;
 export class ReadScopes {
   private readonly scopes = new Map<string, ReadScope>();
   private readonly create: () => ReadScope;
+  private last: { readonly beginning: string; readonly scope: ReadScope } | undefined;
 
   constructor(create: () => ReadScope) {
     this.create = create;
@@ -213,9 +214,17 @@ export class ReadScopes {
 
   /** The scope of a resource: `projects/P/locations/L/…`; what has no such name shares one. */
   of(name: string): ReadScope {
+    const { last } = this;
+    // Most calls are about the same project and region as the one before.
+    if (last !== undefined && name.startsWith(last.beginning)) return last.scope;
     const key = /^projects\/[^/]+(?:\/(?:locations|regions)\/[^/]+)?/.exec(name)?.[0] ?? "";
-    const known = this.scopes.get(key);
-    if (known) return known;
+    const scope = this.scopes.get(key) ?? this.open(key);
+    // What goes on behind a project alone may be a region, and then it is another scope.
+    if (key.includes("/", "projects/".length)) this.last = { beginning: `${key}/`, scope };
+    return scope;
+  }
+
+  private open(key: string): ReadScope {
     if (this.scopes.size >= MAX_SCOPES) this.forgetIdle();
     const scope = this.create();
     this.scopes.set(key, scope);
@@ -223,6 +232,7 @@ export class ReadScopes {
   }
 
   private forgetIdle(): void {
+    this.last = undefined;
     for (const [key, scope] of this.scopes) if (scope.idleFor(KEEP_IDLE_MS)) this.scopes.delete(key);
     // Under a flood of made-up projects those that were never busy go first.
     if (this.scopes.size < MAX_SCOPES) return;

@@ -6,9 +6,10 @@ import type { DueQueue } from "./due-queue.ts";
 import type { ListSweep } from "./list-sweep.ts";
 import { type Observation, OperationView } from "./observation.ts";
 import { rateBetween } from "./progress.ts";
-import { READ_TIMEOUT_MS, type ReadCollapse, type Reader, type ReadTarget } from "./read-collapse.ts";
+import { READ_TIMEOUT_MS, type ReadCollapse, type Reader } from "./read-collapse.ts";
 import { type FailureMeaning, retryAfter } from "./read-failure.ts";
 import type { Poll, ReadTicket } from "./read-scope.ts";
+import type { ReadTarget } from "./read-target.ts";
 import { ageOf, backoff, longestInterval, nextInterval } from "./schedule.ts";
 import type { UpstreamClock } from "./upstream-clock.ts";
 

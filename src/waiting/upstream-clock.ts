@@ -13,6 +13,9 @@ export class UpstreamClock {
   private readonly clock: Clock;
   /** Wall clock minus monotonic clock. */
   private offset: number | undefined;
+  /** The last `date` and what it means: all answers within a second have the same. */
+  private date: string | undefined;
+  private shown = Number.NaN;
 
   constructor(clock: Clock) {
     this.clock = clock;
@@ -21,8 +24,11 @@ export class UpstreamClock {
   /** An answer has come just now. One that is no success may be of somebody on the way, with a clock of his own. */
   answered(answer: UpstreamAnswerInfo | undefined): void {
     if (!answer || answer.httpStatus >= 300 || answer.date === undefined) return;
-    const shown = Date.parse(answer.date);
-    if (!Number.isNaN(shown)) this.offset = shown + LEFT_OUT_MS - this.clock.monotonic();
+    if (answer.date !== this.date) {
+      this.date = answer.date;
+      this.shown = Date.parse(answer.date);
+    }
+    if (!Number.isNaN(this.shown)) this.offset = this.shown + LEFT_OUT_MS - this.clock.monotonic();
   }
 
   /** Milliseconds since the Unix epoch. */

@@ -62,7 +62,7 @@ export async function readOnce(engine: WaitingEngine, name: string, call: Call):
 }
 
 /** A read for an RPC that is made once and is back before the RPC's deadline. */
-export function beginRead(engine: WaitingEngine, name: string, call: Call): CallRead {
+export function beginRead(engine: WaitingEngine, name: string, call: Call): CallRead<Observation> {
   const authorization = call.header("authorization");
   const now = engine.options.clock.monotonic();
   const once: UpstreamCall = {
@@ -73,7 +73,12 @@ export function beginRead(engine: WaitingEngine, name: string, call: Call): Call
     retry: false,
     onEnd: (listener) => call.onEnd(listener),
   };
-  return new CallRead(engine.readTarget(engine.target(name, authorization)), once, engine.reads);
+  return new CallRead(
+    engine.readTarget(engine.target(name, authorization)),
+    once,
+    engine.reads,
+    (seen) => seen,
+  );
 }
 
 /** What else may end a wait, before it has begun or in any of its parts. */
