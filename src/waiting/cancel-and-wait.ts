@@ -12,7 +12,7 @@ import { Cancelling, outcomeOf, unresolved } from "./cancelling.ts";
 import type { WaitingEngine } from "./engine.ts";
 import type { Observation } from "./observation.ts";
 import { spliced } from "./spliced-message.ts";
-import { Waiter } from "./wait.ts";
+import { untilAuthorized, Waiter } from "./wait.ts";
 import { waitEnd } from "./wait-end.ts";
 import { beginRead, readOnce, WaitEnds } from "./wait-for-operation.ts";
 
@@ -45,7 +45,7 @@ export async function cancelAndWait(
   const attendance = engine.enter(call, target, "cancel", waiting);
   let cancelling: Cancelling | undefined;
   try {
-    if (attendance.authorized) await attendance.authorized;
+    await untilAuthorized(attendance.authorized, end, clock);
     if (call.ended) throw call.ended;
     cancelling = new Cancelling(engine.readTarget(target), {
       call: {

@@ -10,7 +10,7 @@ export interface CollectionEntry {
   readonly view: OperationView;
   /** Small number of its own, for {@link SlotSet}; free again when everybody knows that it is gone. */
   readonly slot: number;
-  /** When it was first read and when a cancel for it passed, on the wall clock; for its age. */
+  /** When it was first read and when a cancel for it passed, on the monotonic clock; for its age. */
   readonly firstRead: number;
   cancelled: number | undefined;
   /** The pass in which a list last held it. */
@@ -83,7 +83,7 @@ export class CollectionView {
     return departed.reason === "not-found" ? "doubtful" : "there";
   }
 
-  /** Takes an observation in, `now` on the wall clock. Returns whether it is news. */
+  /** Takes an observation in, `now` on the monotonic clock. Returns whether it is news. */
   observe(seen: Observation, pass: number | undefined, now: number): boolean {
     const { name } = seen.operation.toMessage();
     let entry = this.entries.get(name);

@@ -9,7 +9,7 @@ import type { WaitingEngine } from "./engine.ts";
 import type { Observation } from "./observation.ts";
 import { READ_TIMEOUT_MS } from "./read-collapse.ts";
 import { meaningOf } from "./read-failure.ts";
-import { nothingRead, Waiter } from "./wait.ts";
+import { nothingRead, untilAuthorized, Waiter } from "./wait.ts";
 import { waitEnd } from "./wait-end.ts";
 
 /**
@@ -32,7 +32,7 @@ export async function waitForOperation(
   const waiting = new WaitEnds();
   const attendance = engine.enter(call, target, "get", waiting);
   try {
-    if (attendance.authorized) await attendance.authorized;
+    await untilAuthorized(attendance.authorized, timeoutMs === 0 ? readEnd(call, now) : end, clock);
     const known = engine.finished(target);
     if (known) return known.operation;
     if (timeoutMs === 0) return (await readOnce(engine, name, call)).operation;
@@ -52,11 +52,17 @@ export async function waitForOperation(
  * @throws ConnectError as {@link waitForOperation}.
  */
 export async function readOnce(engine: WaitingEngine, name: string, call: Call): Promise<Observation> {
+  const { clock } = engine.options;
+  const read = beginRead(engine, name, call);
+  // Others may share the read who are more patient.
+  const timeUp = nothingRead(undefined);
+  const timer = clock.setTimer(read.deadline - clock.monotonic(), () => read.end(timeUp));
   try {
-    return await beginRead(engine, name, call).result;
+    return await read.result.finally(() => timer.cancel());
   } catch (cause) {
     const error = ConnectError.from(cause);
-    if (error === call.ended || meaningOf(error, engine.options.credentials) === "ends") throw error;
+    if (error === call.ended || error === timeUp || meaningOf(error, engine.options.credentials) === "ends")
+      throw error;
     throw nothingRead(error);
   }
 }
@@ -66,7 +72,7 @@ export function beginRead(engine: WaitingEngine, name: string, call: Call): Call
   const authorization = call.header("authorization");
   const now = engine.options.clock.monotonic();
   const once: UpstreamCall = {
-    deadline: waitEnd({ now, timeoutMs: undefined, deadline: call.deadline, maxWait: READ_TIMEOUT_MS }),
+    deadline: readEnd(call, now),
     ended: undefined,
     authorization,
     requestId: call.requestId,
@@ -79,6 +85,11 @@ export function beginRead(engine: WaitingEngine, name: string, call: Call): Call
     engine.reads,
     (seen) => seen,
   );
+}
+
+/** When a single read for an RPC has to be back, on the monotonic clock. */
+function readEnd({ deadline }: Call, now: number): number {
+  return waitEnd({ now, timeoutMs: undefined, deadline, maxWait: READ_TIMEOUT_MS });
 }
 
 /** What else may end a wait, before it has begun or in any of its parts. */

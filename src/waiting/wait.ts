@@ -85,6 +85,23 @@ export class Waiter implements Follower {
   }
 }
 
+/**
+ * Waits until the right of a caller has been checked, and not longer than his wait: that his deadline passes meanwhile
+ * would be an error that clients repeat.
+ *
+ * @throws ConnectError the refusal; or UNAVAILABLE at `end` (monotonic clock).
+ */
+export async function untilAuthorized(
+  authorized: Promise<void> | undefined,
+  end: number,
+  clock: Clock,
+): Promise<void> {
+  if (!authorized) return;
+  const { promise, reject } = Promise.withResolvers<void>();
+  const timer = clock.setTimer(end - clock.monotonic(), () => reject(nothingRead(undefined)));
+  await Promise.race([authorized, promise]).finally(() => timer.cancel());
+}
+
 /** The error of a wait in which no read succeeded: UNAVAILABLE, with the reason of the last failure. */
 export function nothingRead(failure: ConnectError | undefined): ConnectError {
   if (!failure)

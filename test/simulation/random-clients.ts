@@ -1,3 +1,4 @@
+import type { Message } from "@bufbuild/protobuf";
 import { Code, ConnectError } from "@connectrpc/connect";
 import type { Operation } from "../../gen/google/longrunning/operations_pb.ts";
 import {
@@ -7,11 +8,22 @@ import {
   type WatchOperationResponse,
 } from "../../gen/lrogateway/v1/operation_watcher_pb.ts";
 import { isEncoded } from "../../src/lib/encoded.ts";
+import type { ResponseStream } from "../../src/rpc/handler.ts";
 import { cancelAndWait } from "../../src/waiting/cancel-and-wait.ts";
 import { waitForOperation } from "../../src/waiting/wait-for-operation.ts";
 import type { SeenRequest } from "../support/simulated-upstream.ts";
 import { StreamReader } from "../support/stream-reader.ts";
-import { CALM, type Interest, type RandomWorld, type Token } from "./random-world.ts";
+import {
+  AUTHORIZE_MS,
+  CALM,
+  type Interest,
+  type RandomWorld,
+  REAUTHORIZE_MS,
+  type Token,
+} from "./random-world.ts";
+
+/** How far a moment that is told by a `date` may be off: a second, and the way of a slow answer. */
+const DATE_MS = 2_000;
 
 /** States that are never left. */
 export const TERMINAL: ReadonlySet<State> = new Set([
@@ -53,6 +65,11 @@ export abstract class Client {
     return this.world.allowed(`Bearer ${this.token}`, this.name);
   }
 
+  /** His right is withdrawn by now. */
+  protected get revoked(): boolean {
+    return this.now >= this.world.revokedAt(this.token);
+  }
+
   protected problem(text: string): void {
     this.problems.push(`${this.constructor.name} ${this.token} ${this.name} at ${this.now}: ${text}`);
   }
@@ -67,17 +84,42 @@ export abstract class Client {
     return interest;
   }
 
+  /** Opens a stream; one that is refused at the door ends at once, with the refusal. */
+  protected open<T extends Message>(
+    make: () => ResponseStream<T>,
+    onMessage: (message: T) => void,
+    onEnd: (error: ConnectError | undefined) => void,
+  ): StreamReader<T> | undefined {
+    try {
+      const reader = new StreamReader(make(), onMessage);
+      reader.end.then(onEnd);
+      return reader;
+    } catch (error) {
+      onEnd(ConnectError.from(error));
+      return undefined;
+    }
+  }
+
   protected see(operation: Operation): void {
     if (operation.name !== this.name) this.problem(`got ${operation.name}`);
     if (!this.allowed) this.problem("got what it has no right to");
+    const { from } = this.interests.at(-1)!;
+    const revokedAt = this.world.revokedAt(this.token);
+    if (from > revokedAt || this.now > revokedAt + REAUTHORIZE_MS + AUTHORIZE_MS + 1)
+      this.problem("got what was withdrawn");
     const truth = this.world.upstream.operations.get(this.name)!;
     if (operation.done && !this.world.upstream.isDone(truth)) this.problem("done before it was");
   }
 
   protected expectCode(error: ConnectError, codes: readonly Code[]): void {
-    const legal = this.allowed ? codes : [...codes, Code.PermissionDenied];
+    const has = this.allowed && !this.revoked;
+    const legal = has ? codes : [...codes, Code.PermissionDenied];
     if (!legal.includes(error.code)) this.problem(`ended with ${error.code}: ${error.rawMessage}`);
-    if (error.code === Code.PermissionDenied && this.allowed) this.problem("was refused its right");
+    if (error.code === Code.PermissionDenied && has) this.problem("was refused its right");
+    // Whom the door has not let in, nobody reads for.
+    const interest = this.interests.at(-1)!;
+    const shutOut = !this.allowed || interest.from >= this.world.revokedAt(this.token);
+    if (this.world.ownCredentials && shutOut) interest.to = Number.NEGATIVE_INFINITY;
   }
 }
 
@@ -104,11 +146,12 @@ export class WaitingClient extends Client {
       if (ConnectError.from(error).code === Code.Unavailable && timeoutMs !== 0 && this.now < end - 1)
         this.problem("gave up early");
     }
-    if (timeoutMs === undefined && deadline === undefined && this.allowed && this.result !== "done")
+    const has = this.allowed && !this.revoked;
+    if (timeoutMs === undefined && deadline === undefined && has && this.result !== "done")
       this.problem(`a wait without an end ended ${this.result}`);
-    if (clock.monotonic() > end + 1 && timeoutMs !== 0) this.problem("ended late");
+    if (clock.monotonic() > end + 1 + AUTHORIZE_MS && timeoutMs !== 0) this.problem("ended late");
     call.answered();
-    interest.to = this.now;
+    interest.to = Math.min(interest.to, this.now);
     this.done = true;
   }
 
@@ -132,6 +175,7 @@ export class WatchingClient extends Client {
 
   check(): void {
     if (this.gone) return;
+    if (this.terminal === undefined && this.revoked) return;
     if (this.allowed && this.terminal !== trueState(this.world, this.name))
       this.problem(`ended with ${this.terminal}, in truth ${trueState(this.world, this.name)}`);
   }
@@ -142,7 +186,7 @@ export class WatchingClient extends Client {
     const interest = this.begin();
     let last = Number.NEGATIVE_INFINITY;
     let ended = false;
-    const reader = new StreamReader(engine.watchOperation(this.name, call), (message) => {
+    const onMessage = (message: WatchOperationResponse): void => {
       const readTime = message.readTime
         ? Number(message.readTime.seconds) * 1e3 + message.readTime.nanos / 1e6
         : last;
@@ -154,12 +198,12 @@ export class WatchingClient extends Client {
       if (!TERMINAL.has(message.state)) return;
       ended = true;
       this.terminal = message.state;
-    });
-    this.reader = reader;
-    reader.end.then((error) => {
-      interest.to = this.now;
+    };
+    const onEnd = (error: ConnectError | undefined): void => {
+      interest.to = Math.min(interest.to, this.now);
       this.ended(error, ended, random);
-    });
+    };
+    this.reader = this.open(() => engine.watchOperation(this.name, call), onMessage, onEnd);
   }
 
   private ended(error: ConnectError | undefined, terminal: boolean, random: RandomWorld["random"]): void {
@@ -203,9 +247,10 @@ export class CancellingClient extends Client {
       this.checkOutcome(outcome, interest, truth.cancelledAt);
     } catch (error) {
       this.expectCode(ConnectError.from(error), [Code.Unavailable]);
-      if (timeoutMs === undefined && this.allowed) this.problem("was not resolved in an hour");
+      if (timeoutMs === undefined && this.allowed && !this.revoked)
+        this.problem("was not resolved in an hour");
     }
-    interest.to = this.now;
+    interest.to = Math.min(interest.to, this.now);
     this.done = true;
   }
 
@@ -220,7 +265,9 @@ export class CancellingClient extends Client {
     const state = trueState(this.world, this.name);
     const end = upstream.endOf(truth);
     const posts = this.posts(interest);
-    const endedBefore = posts.every(({ at }) => end <= at);
+    // A `date` counts whole seconds: what has ended shortly before may have ended after, for all that can be told.
+    const shortly = upstream.behaviour.clockAhead === undefined ? 0 : DATE_MS;
+    const endedBefore = posts.every(({ at }) => end <= at - shortly);
     // What ends while the POST is on its way is done before for the upstream, which refuses it.
     const endedAfterAll = posts.every(({ arrived }) => arrived < end);
     const legal: Record<Outcome, boolean> = {
@@ -239,16 +286,19 @@ export class CancellingClient extends Client {
 
   /** The POSTs that may have been the first of this cancel: it may have joined one that was under way. */
   private posts(interest: Interest): SeenRequest[] {
-    const { cancels, upstream } = this.world;
-    const joined = cancels.filter(
-      (other) => other.token === this.token && other.name === this.name && other.from <= interest.from,
+    const { cancels, upstream, ownCredentials } = this.world;
+    const others = cancels.filter(
+      (other) => (ownCredentials || other.token === this.token) && other.name === this.name,
     );
-    const from = Math.min(...joined.filter((other) => other.to >= interest.from).map((other) => other.from));
+    let { from } = interest;
+    // One may have joined another who had joined a third.
+    for (const other of others.toSorted((a, b) => b.from - a.from))
+      if (other.from <= from && other.to >= from) from = other.from;
     return upstream
       .requests("cancel")
       .filter(
         ({ name, authorization, at }) =>
-          name === this.name && authorization === `Bearer ${this.token}` && at >= from,
+          name === this.name && (ownCredentials || authorization === `Bearer ${this.token}`) && at >= from,
       );
   }
 }
@@ -274,7 +324,7 @@ export class PollingClient extends Client {
       } catch {
         // A plain read may fail as the upstream does.
       }
-      interest.to = this.now;
+      interest.to = Math.min(interest.to, this.now);
       await clock.sleep(random.between(10, 20_000));
     }
     this.done = true;

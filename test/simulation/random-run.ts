@@ -4,7 +4,7 @@ import {
   type State,
   type WatchOperationsResponse,
 } from "../../gen/lrogateway/v1/operation_watcher_pb.ts";
-import { StreamReader } from "../support/stream-reader.ts";
+import type { StreamReader } from "../support/stream-reader.ts";
 import {
   CancellingClient,
   Client,
@@ -35,12 +35,18 @@ class ListingClient extends Client {
   }
 
   check(): void {
+    if (this.revoked) return;
     for (const [name, operation] of this.world.upstream.operations) {
       if (!name.startsWith(`${this.name}/`)) continue;
-      if (!this.world.allowed(`Bearer ${this.token}`, name)) continue;
+      if (!this.sees(name)) continue;
       if (this.known.get(name) !== trueState(this.world, operation.name))
         this.problem(`knows ${name} as ${this.known.get(name)}`);
     }
+  }
+
+  /** With the gateway's own credentials a list holds what the gateway may see. */
+  private sees(name: string): boolean {
+    return this.world.ownCredentials || this.world.allowed(`Bearer ${this.token}`, name);
   }
 
   private attach(): void {
@@ -48,8 +54,8 @@ class ListingClient extends Client {
     const interest = this.begin();
     const began = new Map<string, State>();
     let snapshot = false;
-    const reader = new StreamReader(
-      engine.watchOperations(this.name, "", this.world.call({ token: this.token })),
+    this.reader = this.open(
+      () => engine.watchOperations(this.name, "", this.world.call({ token: this.token })),
       (message) => {
         const { kind, name, state, operation } = message;
         if (kind === Kind.HEARTBEAT) return;
@@ -58,8 +64,7 @@ class ListingClient extends Client {
           snapshot = true;
           return;
         }
-        if (!this.world.allowed(`Bearer ${this.token}`, name))
-          this.problem(`got ${name}, which it may not see`);
+        if (!this.sees(name)) this.problem(`got ${name}, which it may not see`);
         if (operation && operation.name !== name) this.problem(`${name} carries ${operation.name}`);
         if (kind === Kind.SNAPSHOT && (snapshot || began.has(name)))
           this.problem(`SNAPSHOT of ${name} late or twice`);
@@ -73,15 +78,19 @@ class ListingClient extends Client {
         began.set(name, state);
         this.known.set(name, state);
       },
+      (error) => {
+        interest.to = this.now;
+        if (this.gone) return;
+        if (error?.code === Code.PermissionDenied && this.revoked) {
+          if (interest.from >= this.world.revokedAt(this.token)) interest.to = Number.NEGATIVE_INFINITY;
+          this.gone = true;
+          return;
+        }
+        if (!error) this.problem("ended with OK");
+        else if (error.code !== Code.Unavailable) this.problem(`ended with ${error.message}`);
+        clock.setTimer(random.between(0, 2_000), () => !this.gone && this.attach());
+      },
     );
-    this.reader = reader;
-    reader.end.then((error) => {
-      interest.to = this.now;
-      if (this.gone) return;
-      if (!error) this.problem("ended with OK");
-      else if (error.code !== Code.Unavailable) this.problem(`ended with ${error.message}`);
-      clock.setTimer(random.between(0, 2_000), () => !this.gone && this.attach());
-    });
   }
 }
 
@@ -97,7 +106,8 @@ export async function randomRun(seed: number): Promise<string[]> {
       WatchingClient,
       WatchingClient,
       CancellingClient,
-      PollingClient,
+      // A plain read is no attendance: the door is not asked.
+      world.ownCredentials ? WaitingClient : PollingClient,
       ListingClient,
     ]);
     const name = kind === ListingClient ? names[0]!.replace(/\/operations\/.*/, "") : random.pick(names);
@@ -121,14 +131,14 @@ export async function randomRun(seed: number): Promise<string[]> {
 }
 
 /** Requests that no interest of the same identity explains: polls for nobody, or for somebody else. */
-function mixed({ upstream }: RandomWorld, clients: readonly Client[]): string[] {
+function mixed({ upstream, ownCredentials }: RandomWorld, clients: readonly Client[]): string[] {
   const interests = clients.flatMap((client) => client.interests);
   const problems: string[] = [];
   for (const { kind, name, authorization, at } of upstream.requests()) {
     const dataset = name.replace(/\/operations\/.*/, "");
     const explained = interests.some(
       (interest) =>
-        authorization === `Bearer ${interest.token}` &&
+        (ownCredentials || authorization === `Bearer ${interest.token}`) &&
         interest.from <= at &&
         at <= interest.to &&
         (interest.name === name ||

@@ -1,4 +1,6 @@
+import { Code, ConnectError } from "@connectrpc/connect";
 import type { WaitingConfig } from "../../src/config/config.ts";
+import type { Call } from "../../src/rpc/call.ts";
 import { EngineBench, operationName } from "../support/engine-bench.ts";
 import { SeededRandom } from "../support/seeded-random.ts";
 import type { Behaviour, Fault, Kind } from "../support/simulated-upstream.ts";
@@ -18,15 +20,46 @@ const FAULTS: readonly Fault[] = [
   { status: 404, body: "<html>no such page</html>" },
 ];
 
+/** So long that takes at most. */
+export const AUTHORIZE_MS = 500;
+
 /** From this moment on the upstream behaves, so that everything can come to its end. */
 export const CALM = 150_000;
+
+/** So often each caller is asked for his right again, where the gateway decides. */
+export const REAUTHORIZE_MS = 20_000;
 
 /** An upstream that lies and fails as a seed decides, until {@link CALM}. */
 export function randomWorld(seed: number): RandomWorld {
   const random = new SeededRandom(seed);
   const allowed = randomRights(random);
-  const bench = new EngineBench({ seed, config: randomConfig(random) });
-  bench.upstream.behaviour = randomBehaviour(random, bench, allowed);
+  const ownCredentials = random.chance(0.3);
+  const bench: EngineBench = new EngineBench({
+    seed,
+    config: randomConfig(random),
+    ...(ownCredentials && {
+      credentials: "none",
+      authorizer: { authorize: (call, name) => authorize(call, name) },
+    }),
+  });
+  // With the gateway's own credentials the upstream lets everybody in, and the door of the gateway does not.
+  bench.upstream.behaviour = randomBehaviour(random, bench, ownCredentials ? () => true : allowed);
+  const revocations = ownCredentials ? randomRevocations(random) : new Map<string, number>();
+  const revokedAt = (token: Token): number => revocations.get(token) ?? Number.POSITIVE_INFINITY;
+  const slowly = random.pick([0, 0, AUTHORIZE_MS]);
+  async function decide(token: Token, name: string): Promise<void> {
+    await bench.clock.sleep(slowly);
+    refuse(token, name);
+  }
+  function refuse(token: Token, name: string): void {
+    if (!mayAttach(allowed, token, name) || bench.clock.monotonic() >= revokedAt(token))
+      throw new ConnectError("the policy of this test says no", Code.PermissionDenied);
+  }
+  function authorize(call: Call, name: string): void | Promise<void> {
+    const token = call.header("authorization")?.slice("Bearer ".length) as Token;
+    return slowly > 0 ? decide(token, name) : refuse(token, name);
+  }
+  stepWallClock(random, bench);
   for (let dataset = 0; dataset < 2; dataset++) {
     const size = 1 + random.below(6);
     for (let id = 0; id < size; id++) {
@@ -39,13 +72,37 @@ export function randomWorld(seed: number): RandomWorld {
       );
     }
   }
-  return Object.assign(bench, { random, allowed, cancels: [] });
+  return Object.assign(bench, { random, allowed, ownCredentials, revokedAt, cancels: [] });
+}
+
+/** Whether a caller may watch what he names: an operation that is his, or a dataset, which is anybody's. */
+export function mayAttach(allowed: Allowed, token: Token, name: string): boolean {
+  return !name.includes("/operations/") || allowed(`Bearer ${token}`, name);
+}
+
+/** When the rights of some are withdrawn. */
+function randomRevocations(random: SeededRandom): Map<string, number> {
+  return new Map(TOKENS.filter(() => random.chance(0.3)).map((token) => [token, random.between(0, CALM)]));
+}
+
+/** Somebody sets the machine's clock. Without a `date` in its answers the upstream's cannot be told from it. */
+function stepWallClock(random: SeededRandom, { clock, upstream }: EngineBench): void {
+  if (upstream.behaviour.clockAhead === undefined) return;
+  for (let steps = random.below(4); steps > 0; steps--)
+    clock.setTimer(random.between(0, CALM), () => {
+      clock.wallStart += Math.floor(random.between(-3_600_000, 3_600_000));
+    });
 }
 
 /** A world with its dice, its rights, and the cancels that clients have sent through it. */
 export interface RandomWorld extends EngineBench {
   readonly random: SeededRandom;
+  /** Who may read what, as long as it is not withdrawn. */
   readonly allowed: Allowed;
+  /** The gateway's own credentials reach the upstream, and its door tells the callers apart. */
+  readonly ownCredentials: boolean;
+  /** When the rights of this caller are withdrawn, on the monotonic clock; `Infinity`: never. */
+  readonly revokedAt: (token: Token) => number;
   readonly cancels: Interest[];
 }
 
@@ -75,6 +132,7 @@ function randomConfig(random: SeededRandom): Partial<WaitingConfig> {
     maxStreamAge: random.pick([20_000, 60_000, 1_800_000]),
     listThreshold: random.pick([2, 3, 20]),
     readsPerSecond: random.pick([undefined, undefined, 2, 20]),
+    reauthorizeInterval: REAUTHORIZE_MS,
   };
 }
 
@@ -91,6 +149,7 @@ function randomBehaviour(random: SeededRandom, { clock }: EngineBench, allows: A
   return {
     allows,
     pageSize: random.pick([1, 2, 3, 100]),
+    clockAhead: random.pick([undefined, 0, -600_000, 3_600_000]),
     latency: () => random.between(1, slow) + (!calm() && random.chance(0.01) ? 25_000 : 0),
     fault: (kind: Kind) =>
       !calm() && random.chance(often)

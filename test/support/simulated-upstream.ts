@@ -63,7 +63,7 @@ export interface Behaviour {
   /** From a cancel to its effect. Default 1,500. */
   cancelDelay?(name: string): number;
   /** How far the upstream's clock is ahead of the gateway's, milliseconds; with it, answers have a `date`. */
-  readonly clockAhead?: number;
+  readonly clockAhead?: number | undefined;
   /** Operations in a page at most. Default 100. */
   readonly pageSize?: number;
 }
@@ -105,10 +105,13 @@ export class SimulatedUpstream implements OperationsApi {
   readonly log: SeenRequest[] = [];
   behaviour: Behaviour;
   private readonly clock: SimulatedClock;
+  /** Its own wall clock runs on when the gateway's is set. */
+  private readonly wallStart: number;
   private readonly counts = new Map<string, number>();
 
   constructor(clock: SimulatedClock, behaviour: Behaviour = {}) {
     this.clock = clock;
+    this.wallStart = clock.wallStart;
     this.behaviour = behaviour;
   }
 
@@ -317,7 +320,7 @@ export class SimulatedUpstream implements OperationsApi {
   }
 
   private wall(moment: number): number {
-    return this.clock.wallStart + moment + (this.behaviour.clockAhead ?? 0);
+    return this.wallStart + moment + (this.behaviour.clockAhead ?? 0);
   }
 }
 

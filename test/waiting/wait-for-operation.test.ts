@@ -218,3 +218,27 @@ test("tells of a cancellation soon, also to those who begin to wait after the ca
   expect(operation).toMatchObject({ done: true, result: { case: "error", value: { code: 1 } } });
   expect(took).toBeLessThanOrEqual(1_500 + 1_300);
 });
+
+test("a read of its own is over before its deadline, however patient those are who share it", async () => {
+  const { clock, engine, upstream, upstreamCall, wait } = bench({ behaviour: { latency: () => 5_000 } });
+  upstream.start(NAME, MINUTE);
+  const patient = [engine.get(NAME, upstreamCall()), engine.get(NAME, upstreamCall())];
+  const { error, took } = await wait(0, { timeoutMs: 2_000 });
+  expect([error?.code, took]).toEqual([Code.Unavailable, 1_900]);
+  expect(error?.findDetails(RetryInfoSchema)).toHaveLength(1);
+  await clock.run(Promise.all(patient));
+});
+
+test.each([undefined, 0])(
+  "a right that takes its time to be checked is no reason to miss a deadline (timeout %s)",
+  async (timeoutMs) => {
+    const made: ReturnType<typeof bench> = bench({
+      credentials: "adc",
+      authorizer: { authorize: () => made.clock.sleep(10_000) },
+    });
+    made.upstream.start(NAME, MINUTE);
+    const { error, took } = await made.wait(timeoutMs, { timeoutMs: 2_000 });
+    expect([error?.code, took]).toEqual([Code.Unavailable, 1_900]);
+    expect(made.engine.stats.watches).toBe(0);
+  },
+);
