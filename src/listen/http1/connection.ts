@@ -7,10 +7,11 @@ import { ChunkedBody } from "./chunked-body.ts";
 import type { ConnectionFields } from "./connection-fields.ts";
 import { FixedBody } from "./fixed-body.ts";
 import { CHUNKED } from "./framing.ts";
+import { HeadMemory } from "./head-memory.ts";
 import { Output, type Sent } from "./output.ts";
 import { BAD_REQUEST, FOREIGN, REQUEST_TIMEOUT, type Refusal } from "./refusal.ts";
 import type { RequestBody } from "./request-body.ts";
-import { type RequestHead, readRequestHead } from "./request-head.ts";
+import type { RequestHead } from "./request-head.ts";
 import { Unread } from "./unread.ts";
 
 /**
@@ -53,6 +54,7 @@ export class Http1Connection {
   readonly #shared: Shared;
   readonly #timeToGo: number;
   readonly #unread = new Unread();
+  readonly #heads: HeadMemory;
   #peer: string | undefined;
   #call: Http1Call | undefined;
   #body: RequestBody = NO_BODY;
@@ -77,6 +79,7 @@ export class Http1Connection {
     this.#seenSince = shared.clock.monotonic();
     this.secure = "encrypted" in socket;
     this.output = new Output(socket);
+    this.#heads = new HeadMemory(shared.limits);
     this.#onAnswered = (error) => {
       if (!error) this.#answered();
     };
@@ -175,7 +178,7 @@ export class Http1Connection {
       unread.release();
       return undefined;
     }
-    const head = readRequestHead(unread.bytes, unread.start, unread.end, this.#shared.limits);
+    const head = this.#heads.read(unread.bytes, unread.start, unread.end);
     if (typeof head === "object") {
       unread.start += head.bytes;
       return this.#open(head);
