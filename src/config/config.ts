@@ -11,7 +11,7 @@ export interface Config {
   readonly maxConnectionAge: number;
   /** Processes that serve the port. Default 1; `auto`: one for each CPU. */
   readonly workers: number | "auto";
-  /** Which implementation of HTTP/1.1 serves callers. Default `node`. */
+  /** Which implementation of HTTP/1.1 serves callers. Default `own`. */
   readonly http1: "node" | "own";
   /** Which implementation of HTTP/2 serves callers. Default `node`. */
   readonly http2: "node" | "own";

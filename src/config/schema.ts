@@ -41,7 +41,7 @@ export const configSchema = z.strictObject({
     doc: "How many processes serve the port. `auto`: one for each CPU. Each polls and counts its limits on its own, so one is right until it is busy ([running.md](running.md#workers)).",
   }),
   http1: oneOf(["node", "own"], {
-    default: "node",
+    default: "own",
     doc: "Which implementation of HTTP/1.1 serves callers: Node's (`node:http`), or the gateway's own, which costs less CPU, is stricter about what a request is, and takes nothing that Node's would read in another way.",
   }),
   http2: oneOf(["node", "own"], {

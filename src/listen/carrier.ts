@@ -6,7 +6,7 @@ import type { App } from "./transport.ts";
 
 /**
  * An implementation of one version of HTTP: makes calls of what arrives on the connections that it is given. `node/`
- * has those over `node:http2` and `node:http`.
+ * has those over `node:http2` and `node:http`, `http1/` and `http2/` our own.
  */
 export interface Carrier {
   /**

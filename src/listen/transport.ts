@@ -2,7 +2,8 @@
  * What carries a call between the socket and the protocols: one HTTP exchange, whatever brought it here.
  *
  * The protocols know this interface only, so that another implementation of HTTP can be put under them without
- * touching a protocol file: `node/http2-call.ts`, `node/http1-call.ts` and `in-memory.ts` implement it, mirrors of each other.
+ * touching a protocol file: `http1/call.ts`, `node/http1-call.ts`, their siblings for HTTP/2 and `in-memory.ts`
+ * implement it, mirrors of each other.
  */
 export interface TransportCall {
   readonly httpVersion: "1.1" | "2";
@@ -20,7 +21,7 @@ export interface TransportCall {
 
   /**
    * Lets the request in. Called once, in the turn in which the call was opened; everything the receiver is told
-   * comes in later turns.
+   * comes when the {@link App} has returned, or later.
    */
   receive(receiver: Receiver): void;
   /** Stops the arrival of request data for a while (flow control towards the caller). */

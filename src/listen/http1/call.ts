@@ -90,10 +90,9 @@ export class Http1Call implements TransportCall {
     if (this.answered !== "begun" || !output.writable || this.#pieces === "none" || chunk.byteLength === 0)
       return true;
     output.hold();
-    if (this.#pieces === "chunked") {
-      output.send(`${chunk.byteLength.toString(16)}\r\n`, chunk);
-      output.send("\r\n", undefined, onWritten);
-    } else output.send("", chunk, onWritten);
+    if (this.#pieces === "chunked")
+      output.send(`${chunk.byteLength.toString(16)}\r\n`, chunk, onWritten, "\r\n");
+    else output.send("", chunk, onWritten);
     // Each write is waited for, as for HTTP/2.
     return false;
   }

@@ -104,7 +104,7 @@ export class Http1Connection {
 
   /** Ends the connection if no request is here, not even a part of one. */
   cutIdle(): void {
-    if (this.#call === undefined && this.#unread.length === 0) this.cut();
+    if (this.#call === undefined && this.#unread.length === 0 && !this.#closing) this.cut();
   }
 
   /** Ends the connection if `call` is the one under way on it. */
@@ -222,6 +222,7 @@ export class Http1Connection {
     if (complete) {
       call.requestComplete = true;
       this.#reading = false;
+      unread.release();
     }
     if (data) call.receiver?.data(data);
     if (complete) call.receiver?.complete();
@@ -239,6 +240,8 @@ export class Http1Connection {
 
   #answered(): void {
     const call = this.#call;
+    // What was answered without being read is no next request.
+    if (this.#reading) this.#body.read(this.#unread);
     this.#call = undefined;
     call?.receiver?.closed(true);
     if (this.#last) this.#end();

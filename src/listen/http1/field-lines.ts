@@ -4,14 +4,10 @@ import { BAD_REQUEST, HEADERS_TOO_LARGE, type Refusal } from "./refusal.ts";
 import type { HeadLimits } from "./request-head.ts";
 
 /**
- * Fields that have one value: a second line of one is a second opinion, and what passed the request on may have read
- * the other one. Node takes the first line of most of these, and no client in use sends two.
+ * A second line of these is a second opinion on where the request ends or belongs, and what passed it on may have read
+ * the other one. Of other fields all lines are joined: two tokens or two types are none, and the RPC path says so.
  */
-const SINGLE = new Set([
-  ...["host", "content-length", "transfer-encoding", "content-type", "authorization", "expect"],
-  ...["proxy-authorization", "user-agent", "referer", "from", "max-forwards", "age", "etag", "expires"],
-  ...["if-modified-since", "if-unmodified-since", "last-modified", "location", "retry-after", "server"],
-]);
+const SINGLE = new Set(["host", "content-length", "transfer-encoding", "expect"]);
 
 /** A record that inherits nothing and that V8 keeps in its fast form, which it does not for `Object.create(null)`. */
 class HeaderRecord {

@@ -33,17 +33,22 @@ export class Output {
     this.#socket.uncork();
   }
 
-  /** Sends `text`, which is Latin-1, and `bytes` after it, of which the caller must not change one until `sent`. */
-  send(text: string, bytes?: Uint8Array, sent?: Sent): void {
+  /**
+   * Sends `before`, `bytes` and `after`, of which the texts are Latin-1, in one write. Nobody may change the bytes
+   * until `sent`.
+   */
+  send(before: string, bytes?: Uint8Array, sent?: Sent, after = ""): void {
     const socket = this.#socket;
     if (!socket.writable) return;
-    if (bytes === undefined || bytes.byteLength === 0) socket.write(text, "latin1", sent);
+    if (bytes === undefined || bytes.byteLength === 0) socket.write(before + after, "latin1", sent);
     // Node writes a string in one step, and two pieces with bookkeeping for each; Latin-1 is bytes by another name.
-    else if (bytes.byteLength <= ONE_WRITE_BYTES) socket.write(text + latin1(bytes), "latin1", sent);
+    else if (bytes.byteLength <= ONE_WRITE_BYTES)
+      socket.write(before + latin1(bytes) + after, "latin1", sent);
     else {
       socket.cork();
-      socket.write(text, "latin1");
-      socket.write(bytes, sent);
+      socket.write(before, "latin1");
+      socket.write(bytes);
+      socket.write(after, "latin1", sent);
       socket.uncork();
     }
   }

@@ -42,13 +42,15 @@ export function readRequestHead(
 ): RequestHead | Refusal | undefined {
   // RFC 9112 §2.2: one empty line in front of a request is from a client that ends its bodies with one.
   const from = end - start > 1 && bytes[start] === CR && bytes[start + 1] === LF ? start + 2 : start;
-  const unfinished = end - start > RAW_FACTOR * limits.headerListBytes ? HEADERS_TOO_LARGE : undefined;
+  const rawBytes = RAW_FACTOR * limits.headerListBytes;
+  const unfinished = end - start > rawBytes ? HEADERS_TOO_LARGE : undefined;
   const line = readRequestLine(bytes, from, end);
   if (line === undefined) return unfinished;
   if (typeof line === "string") return line;
   const at = fields.scan(bytes, line.end, end, limits, line.target.length);
   if (at === undefined) return unfinished;
   if (typeof at === "string") return at;
+  if (at - start > rawBytes) return HEADERS_TOO_LARGE;
   const headers = fields.toRecord(bytes, line.end, at);
   if (headers === undefined) return BAD_REQUEST;
   const framing = readFraming(headers, line.minor);

@@ -311,6 +311,17 @@ describe("a connection of HTTP/1.1", () => {
     expect(calls[0]?.told).toEqual(["complete", "answered"]);
   });
 
+  it("does not take a body that was paused and never read for the next request", async () => {
+    const { client, calls } = await serve((opened) => {
+      if (calls.length === 1) opened.call.pause();
+      hello(opened);
+    });
+    client.send(POST.replace(": 2", `: ${GET.length}`).replace("{}", `${GET.slice(0, 4)}/b${GET.slice(6)}`));
+    client.send(GET.replace("/a", "/next"));
+    await client.until(/hello[\s\S]*(hello|close)/);
+    expect(calls.map(({ call }) => call.target)).toEqual(["/a", "/next"]);
+  });
+
   it("opens pipelined requests one at a time, in order, and does not read many ahead", async () => {
     const { client, calls } = await serve();
     const padding = `X: ${"x".repeat(1_000)}\r\nHost`;
