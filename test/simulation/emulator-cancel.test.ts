@@ -12,7 +12,7 @@ import { SeededRandom } from "../support/seeded-random.ts";
 import { SimulatedClock } from "../support/simulated-clock.ts";
 import { TestCall } from "../support/test-call.ts";
 
-/** Runs of each race, more than a thousand in all; `npm run simulation` asks for a thousand of each. */
+/** Runs of each race; `npm run simulation` asks for a thousand of each. */
 const RUNS = Number(process.env["SIMULATION_RUNS"] ?? 40);
 
 const DATASET = "projects/p/locations/l/datasets/d";

@@ -1,8 +1,7 @@
 import { ConnectError } from "@connectrpc/connect";
 import type { EmulatorRequest } from "../../src/emulator/emulator.ts";
 import { createEmulator, type Emulator, type EmulatorOptions } from "../../src/emulator/emulator.ts";
-import type { CallContext } from "../../src/lib/call-context.ts";
-import type { RestRequest, RestResponse } from "../../src/lib/rest.ts";
+import type { RestRequest } from "../../src/lib/rest.ts";
 import { noCredentials } from "../../src/upstream/credentials.ts";
 import { RestClient } from "../../src/upstream/rest-client.ts";
 import { RestOperations } from "../../src/upstream/rest-operations.ts";
@@ -30,33 +29,42 @@ export function emulatorApi(
   options: Omit<EmulatorOptions, "clock"> = {},
 ): { readonly emulator: Emulator; readonly api: RestOperations } {
   const emulator = createEmulator({ clock, ...options });
-  const send = (request: RestRequest, headers: Readonly<Record<string, string>>, call: CallContext) =>
-    new Promise<RestResponse>((resolve, reject) => {
-      const leave: (() => void)[] = [];
-      const forget = call.onEnd((why) => {
-        for (const listener of leave) listener();
-        reject(why);
-      });
-      clock.setTimer(network.latency(request), async () => {
-        const exchange: EmulatorRequest = {
-          verb: request.verb,
-          target: request.path,
-          headers: {
-            ...headers,
-            ...(request.verb === "POST" && { "content-length": String(request.body?.length ?? 0) }),
-          },
-          body: request.body ?? new Uint8Array(),
-          onAbort: (listener) => leave.push(listener),
-        };
-        const answer = await emulator.handle(exchange);
-        if (answer.delivery.hang !== undefined) return;
-        clock.setTimer(network.latency(request), () => {
-          forget();
-          if (answer.delivery.reset === undefined) resolve(answer);
-          else reject(new SendFailure("reset", true, new Error("connection reset")));
-        });
-      });
+  const send: Sender["send"] = (request, headers, call, listener) => {
+    const leave: (() => void)[] = [];
+    let open = true;
+    const end = (tell: () => void): void => {
+      if (!open) return;
+      open = false;
+      forget();
+      tell();
+    };
+    const forget = call.onEnd((why) =>
+      end(() => {
+        listener.onFailure(why);
+        for (const abort of leave) abort();
+      }),
+    );
+    clock.setTimer(network.latency(request), async () => {
+      const exchange: EmulatorRequest = {
+        verb: request.verb,
+        target: request.path,
+        headers: {
+          ...named(headers),
+          ...(request.verb === "POST" && { "content-length": String(request.body?.length ?? 0) }),
+        },
+        body: request.body ?? new Uint8Array(),
+        onAbort: (abort) => leave.push(abort),
+      };
+      const answer = await emulator.handle(exchange);
+      if (answer.delivery.hang !== undefined) return;
+      clock.setTimer(network.latency(request), () =>
+        end(() => {
+          if (answer.delivery.reset === undefined) listener.onResponse(answer);
+          else listener.onFailure(new SendFailure("reset", true, new Error("connection reset")));
+        }),
+      );
     });
+  };
   // The one method of a Sender that the client uses.
   const sender = { send } as unknown as Sender;
   const client = new RestClient({
@@ -67,6 +75,13 @@ export function emulatorApi(
     random: () => 0,
   });
   return { emulator, api: new RestOperations(bindings, client) };
+}
+
+/** A flat list of names and values, by name. */
+function named(list: readonly string[]): Record<string, string> {
+  const pairs: [string, string][] = [];
+  for (let at = 0; at + 1 < list.length; at += 2) pairs.push([list[at] ?? "", list[at + 1] ?? ""]);
+  return Object.fromEntries(pairs);
 }
 
 /** What a call was answered with, or the error that it ended with. */
