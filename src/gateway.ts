@@ -10,8 +10,9 @@ import { gatewayError, LAYER_HEADER } from "./errors/reasons.ts";
 import { registry } from "./lib/any-registry.ts";
 import type { Clock } from "./lib/clock.ts";
 import { collectAll, DepartedStreams } from "./lib/departed-streams.ts";
-import { readKeyPair } from "./listen/key-pair.ts";
-import { type Listener, type ListenerOptions, startListener } from "./listen/listener.ts";
+import { type KeyPair, readKeyPair } from "./listen/key-pair.ts";
+import { KeyPairRenewal } from "./listen/key-pair-renewal.ts";
+import { type Listener, startListener } from "./listen/listener.ts";
 import type { OpenPort } from "./listen/port.ts";
 import { AccessLog } from "./observe/access-log.ts";
 import { BugLog } from "./observe/bug-log.ts";
@@ -58,6 +59,8 @@ export interface RunningGateway {
    * what does not leave within {@link LAST_ANSWERS_MS} then is cut.
    */
   drain(): Promise<void>;
+  /** Reads certificate and key again, beside doing it when the files change; absent without TLS. */
+  readonly renewKeyPair?: (() => void) | undefined;
 }
 
 /** Every name of response metadata that an answer may have; web pages may read these. */
@@ -126,13 +129,18 @@ export async function startGateway(config: Config, parts: GatewayParts): Promise
     },
     router,
   );
+  const renewal = tls && renewKeyPair(config, tls, parts, listener);
   if (metrics) addGauges(metrics, { config, router, listener, engine, upstream });
   if (upstream.firstToken) void upstream.firstToken.then(() => health.serve());
   else health.serve();
   return {
     address: listener.address,
+    renewKeyPair: renewal && (() => renewal.renew()),
     drain: () =>
-      drain({ config, parts, health, listener, router, engine, upstream }).finally(() => accessLog?.flush()),
+      drain({ config, parts, health, listener, router, engine, upstream }).finally(() => {
+        renewal?.stop();
+        accessLog?.flush();
+      }),
   };
 }
 
@@ -227,8 +235,11 @@ function sleep(clock: Clock, ms: number): Promise<void> {
   });
 }
 
+/** TLS as the listener takes it, from files that were found to be right. */
+type OpenTls = KeyPair & { readonly required: boolean };
+
 /** What the port needs for TLS; `undefined` without a certificate. Throws {@link ConfigurationRefused}. */
-export function openTls({ tls }: Config): ListenerOptions["tls"] {
+export function openTls({ tls }: Config): OpenTls | undefined {
   if (tls.certificate === undefined || tls.key === undefined) return undefined;
   const read = readKeyPair(tls.certificate, tls.key);
   if ("cert" in read) return { ...read, required: tls.required };
@@ -279,4 +290,21 @@ export function compileRules(config: UpstreamConfig): Bindings {
       message: allowed === undefined ? reason : `${reason} (allowed: ${allowed})`,
     })),
   );
+}
+
+/** Keeps the pair that is shown as it is in its files. */
+function renewKeyPair(
+  { tls }: Config,
+  current: KeyPair,
+  { clock, log }: GatewayParts,
+  listener: Listener,
+): KeyPairRenewal {
+  return new KeyPairRenewal({
+    certificateFile: tls.certificate ?? "",
+    keyFile: tls.key ?? "",
+    current,
+    clock,
+    log,
+    use: (pair) => listener.useKeyPair(pair),
+  });
 }

@@ -6,6 +6,8 @@ import { logWarnings, type WarningEvents } from "./log-warnings.ts";
 export interface Running {
   /** Ends what is under way in good order; resolves when nothing is left. Bounded in time by itself. */
   drain(): Promise<void>;
+  /** Reads its TLS key pair again; absent when it has none. */
+  readonly renewKeyPair?: (() => void) | undefined;
 }
 
 /** What is needed of the process. */
@@ -17,10 +19,14 @@ export interface ProcessEvents extends WarningEvents {
 }
 
 /** A signal that stops the process, and when it came. */
-export type StopSignal = "SIGTERM" | "SIGINT";
+export type StopSignal = "SIGTERM" | "SIGINT" | "SIGHUP";
 
 /** Exit codes for a stop without draining, as shells count: 128 + the signal's number. */
-export const SIGNAL_EXIT: Readonly<Record<StopSignal, number>> = { SIGINT: 130, SIGTERM: 143 };
+export const SIGNAL_EXIT: Readonly<Record<StopSignal, number>> = {
+  SIGHUP: 129,
+  SIGINT: 130,
+  SIGTERM: 143,
+};
 
 /**
  * A repeat within so many ms is one request to stop that reaches us twice: a terminal signals the whole process group,
@@ -32,7 +38,8 @@ const SAME_REQUEST_MS = 500;
 const MAX_DRAIN_AFTER_FAILURE_MS = 10_000;
 
 /**
- * Starts something and keeps it until SIGTERM or SIGINT, then drains it. Returns the exit code: 0, or 1 when the
+ * Starts something and keeps it until SIGTERM or SIGINT, then drains it. So does SIGHUP, which a closed terminal sends,
+ * unless there is a TLS key pair to read again: that is what it asks a daemon for. Returns the exit code: 0, or 1 when the
  * process was ended by a failure that nothing caught (it is logged). A second signal ends the process at once. Signals
  * count from the beginning, so one that comes during the start stops what was started. Warnings of Node.js go into the log.
  */
@@ -54,13 +61,22 @@ export async function runUntilStopped(
   };
   process.on("SIGTERM", () => onSignal("SIGTERM"));
   process.on("SIGINT", () => onSignal("SIGINT"));
+  let running: Running | undefined;
+  let hangUp = false;
+  process.on("SIGHUP", () => {
+    if (!running) hangUp = true;
+    else if (!running.renewKeyPair) onSignal("SIGHUP");
+    else if (firstStop === undefined) running.renewKeyPair();
+  });
   process.on("uncaughtException", (error) => {
     log.error("unexpected failure; draining", { error });
     stop.resolve(EXIT.FAILED);
     // A stop that is already under way keeps its code, but not its time.
     void forceEnd(log, process);
   });
-  const running = await start();
+  running = await start();
+  // What was just read need not be read again.
+  if (hangUp && !running.renewKeyPair) onSignal("SIGHUP");
   const code = await stop.promise;
   await running.drain();
   log.info("drained");

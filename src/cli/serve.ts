@@ -70,7 +70,10 @@ async function withEmulator(
   const emulator = config.upstream.endpoint === undefined ? await embedEmulator() : undefined;
   try {
     const running = await start(emulator);
-    return { drain: () => running.drain().finally(() => emulator?.close()) };
+    return {
+      drain: () => running.drain().finally(() => emulator?.close()),
+      renewKeyPair: running.renewKeyPair,
+    };
   } catch (error) {
     await emulator?.close();
     throw error;
@@ -79,13 +82,13 @@ async function withEmulator(
 
 async function startProcesses(
   count: number,
-  { config: { listen, drain }, origins }: Loaded,
+  { config: { listen, drain, tls }, origins }: Loaded,
   log: Log,
   emulator: RunningEmulator | undefined,
   announce: (address: string) => Promise<void>,
 ): Promise<Running> {
   try {
-    return await startWorkers({
+    const pool = await startWorkers({
       count,
       listen,
       emulator: emulator?.endpoint,
@@ -94,6 +97,8 @@ async function startProcesses(
       log,
       listening: (address) => void announce(address),
     });
+    const hangUp = tls.certificate === undefined ? undefined : () => pool.hangUp();
+    return { drain: () => pool.drain(), renewKeyPair: hangUp };
   } catch (error) {
     throw explainStartFailure(error, listen, origins);
   }

@@ -54,15 +54,23 @@ export function isWorker(): boolean {
  * @throws CommandError with the exit code of a worker that could not start; it has said why. Error when the port cannot
  * be had.
  */
-export async function startWorkers(options: WorkerOptions): Promise<Running> {
+export async function startWorkers(options: WorkerOptions): Promise<Running & HangUp> {
   const pool = new WorkerPool(options);
   await pool.start();
   return pool;
 }
 
-class WorkerPool implements Running {
+/** Workers that read their TLS key pair again at SIGHUP. */
+interface HangUp {
+  /** Sends SIGHUP to those that serve. */
+  hangUp(): void;
+}
+
+class WorkerPool implements Running, HangUp {
   readonly #options: WorkerOptions;
   readonly #workers = new Set<Worker>();
+  /** Those that have told {@link SERVING}. A younger one would be ended by a signal, and has just read everything. */
+  readonly #serving = new Set<Worker>();
   readonly #restarts = new Set<Timer>();
   readonly #metrics: MetricsExchange;
   readonly #port = new HandOver();
@@ -91,6 +99,10 @@ class WorkerPool implements Running {
     }
     this.#started = true;
     listening(address);
+  }
+
+  hangUp(): void {
+    for (const worker of this.#serving) worker.process.kill("SIGHUP");
   }
 
   async drain(): Promise<void> {
@@ -130,11 +142,13 @@ class WorkerPool implements Running {
     worker.on("message", (message: unknown) => {
       if (message !== SERVING) return;
       served = true;
+      this.#serving.add(worker);
       this.#port.add(worker);
       onServing();
     });
     worker.on("exit", (code, signal) => {
       this.#workers.delete(worker);
+      this.#serving.delete(worker);
       // One that is told to stop while it starts has not learnt yet to do it in good order, and had no calls.
       if (this.#stopping) this.#stopped(served ? code : EXIT.OK);
       else if (served || this.#started) this.#restart(worker, clock.monotonic() - startedAt, code, signal);

@@ -60,7 +60,7 @@ export const configSchema = z.strictObject({
   }),
   tls: section({
     certificate: optionalFile({
-      doc: "PEM file with the certificate that callers are shown, and its chain behind it; needs `tls.key`. TLS is then served on the port of `listen`, with HTTP/2 and HTTP/1.1 as the caller asks by ALPN ([running.md](running.md#tls)). Read at start.",
+      doc: "PEM file with the certificate that callers are shown, and its chain behind it; needs `tls.key`. TLS is then served on the port of `listen`, with HTTP/2 and HTTP/1.1 as the caller asks by ALPN ([running.md](running.md#tls)). Read again when it changes.",
     }),
     key: optionalFile({ doc: "PEM file with the key of `tls.certificate`, not encrypted." }),
     required: toggle({

@@ -1,6 +1,6 @@
 import { createPrivateKey, X509Certificate } from "node:crypto";
-import { readFileSync } from "node:fs";
 import { createSecureContext } from "node:tls";
+import { readSmallRegularFile } from "../config/read-small-file.ts";
 
 /** PEM texts that a TLS server shows its certificate with. */
 export interface KeyPair {
@@ -24,14 +24,14 @@ const ENCRYPTED = /^(?:-----BEGIN ENCRYPTED PRIVATE KEY-----|Proc-Type: 4,ENCRYP
  * and not by each handshake.
  */
 export function readKeyPair(certificateFile: string, keyFile: string): KeyPair | KeyPairProblem {
-  const cert = attempt(() => readFileSync(certificateFile, "utf8"));
+  const cert = textOf(certificateFile);
   const certificate = attempt(() => new X509Certificate(cert ?? ""));
   if (cert === undefined || certificate === undefined)
     return {
       file: "certificate",
       problem: `${certificateFile} does not begin with a certificate in PEM form`,
     };
-  const key = attempt(() => readFileSync(keyFile, "utf8"));
+  const key = textOf(keyFile);
   const problem = (text: string): KeyPairProblem => ({ file: "key", problem: `${keyFile} ${text}` });
   if (key !== undefined && ENCRYPTED.test(key))
     return problem("holds an encrypted key; only a key without a passphrase is accepted");
@@ -47,6 +47,11 @@ export function readKeyPair(certificateFile: string, keyFile: string): KeyPair |
       problem: `${certificateFile} is refused by TLS; it must hold the server's certificate and its chain in PEM form, with a key that is strong enough (RSA from 2,048 bits, P-256)`,
     };
   return { cert, key };
+}
+
+function textOf(file: string): string | undefined {
+  const read = readSmallRegularFile(file);
+  return "text" in read ? read.text : undefined;
 }
 
 /** The result of what throws for bad input. */

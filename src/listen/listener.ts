@@ -5,6 +5,7 @@ import type { Carrier, CarrierFactory } from "./carrier.ts";
 import { Departure } from "./departure.ts";
 import { ownHttp1 } from "./http1/http1.ts";
 import { ownHttp2 } from "./http2/http2.ts";
+import type { KeyPair } from "./key-pair.ts";
 import { DEFAULT_LISTENER_LIMITS, type ListenerLimits } from "./limits.ts";
 import { nodeHttp1 } from "./node/http1.ts";
 import { nodeHttp2 } from "./node/http2.ts";
@@ -52,6 +53,8 @@ export interface Listener {
   readonly address: string;
   /** How many connections are open. */
   readonly connections: number;
+  /** Shows another certificate on new connections; those that are open keep theirs. Without TLS it does nothing. */
+  useKeyPair(pair: KeyPair): void;
   /**
    * Takes no new connections and asks the callers of those that are open to go elsewhere: GOAWAY, or
    * `Connection: close` on the next answer. Resolves when no connection is left, which may be never.
@@ -105,6 +108,7 @@ export async function startListener(options: ListenerOptions, app: App): Promise
     get connections() {
       return sockets.size;
     },
+    useKeyPair: (pair) => tls?.useKeyPair(pair),
     async drain() {
       await port.close();
       departure.everyone = true;
@@ -140,19 +144,24 @@ function createTls(
   limits: ListenerLimits,
   http1: Carrier,
   http2: Carrier,
-): Pick<Carrier, "accept"> {
-  const server = createTlsServer({
+): Pick<Carrier, "accept"> & Pick<Listener, "useKeyPair"> {
+  const settings: TlsOptions = {
     handshakeTimeout: limits.silentMs,
     minVersion: "TLSv1.2",
     ...options,
     ALPNProtocols: ["h2", "http/1.1"],
-  });
+  };
+  const server = createTlsServer(settings);
   server.on("secureConnection", (socket) => {
     socket.on("error", doNothing);
     (socket.alpnProtocol === "h2" ? http2 : http1).accept(socket);
   });
   server.on("tlsClientError", (_error, socket) => socket.destroy());
-  return { accept: (socket) => void server.emit("connection", socket) };
+  return {
+    accept: (socket) => void server.emit("connection", socket),
+    // It forgets the settings that it is not told again, and makes new keys for tickets: nobody resumes the old session.
+    useKeyPair: (pair) => server.setSecureContext({ ...settings, ...pair }),
+  };
 }
 
 function doNothing(): void {}

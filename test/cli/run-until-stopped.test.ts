@@ -47,7 +47,7 @@ function setUp() {
   return { process, messages, drained, time, state, code };
 }
 
-it.each(["SIGTERM", "SIGINT"])("drains on %s and ends with 0", async (signal) => {
+it.each(["SIGTERM", "SIGINT", "SIGHUP"])("drains on %s and ends with 0", async (signal) => {
   const { process, drained, code, state, messages } = setUp();
   process.emit(signal);
   await Promise.resolve();
@@ -104,6 +104,49 @@ it("stops what a signal has met while it was starting", async () => {
   started.resolve();
   expect(await code).toBe(0);
   expect(drains).toBe(1);
+});
+
+it("reads the TLS key pair again on SIGHUP where there is one, also while it starts, and goes on", async () => {
+  const process = new FakeProcess();
+  const started = Promise.withResolvers<void>();
+  const done: string[] = [];
+  const running = {
+    drain: async () => void done.push("drain"),
+    renewKeyPair: () => void done.push("renew"),
+  };
+  const code = runUntilStopped(
+    () => started.promise.then(() => running),
+    memoryLog().log,
+    process,
+    () => 0,
+  );
+  process.emit("SIGHUP");
+  started.resolve();
+  await new Promise((resolve) => setImmediate(resolve));
+  expect(done).toEqual([]);
+  process.emit("SIGHUP");
+  process.emit("SIGHUP");
+  expect(done).toEqual(["renew", "renew"]);
+  process.emit("SIGTERM");
+  process.emit("SIGHUP");
+  expect(await code).toBe(0);
+  expect(done).toEqual(["renew", "renew", "drain"]);
+  expect(process.exits).toEqual([]);
+});
+
+it("stops what the closing of its terminal has met while it was starting", async () => {
+  const process = new FakeProcess();
+  const started = Promise.withResolvers<void>();
+  const running = { drain: async () => {} };
+  const code = runUntilStopped(
+    () => started.promise.then(() => running),
+    memoryLog().log,
+    process,
+    () => 0,
+  );
+  process.emit("SIGHUP");
+  started.resolve();
+  expect(await code).toBe(0);
 });
 
 it("passes on why the start failed", async () => {

@@ -1,12 +1,15 @@
+import { X509Certificate } from "node:crypto";
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { connect as connectHttp2 } from "node:http2";
 import { get } from "node:https";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { connect as connectTls } from "node:tls";
 import { createClient } from "@connectrpc/connect";
 import { createGrpcTransport } from "@connectrpc/connect-node";
 import { afterAll, beforeAll, expect, it } from "vitest";
 import { Operations } from "../../gen/google/longrunning/operations_pb.ts";
+import { SERVER_CERTIFICATE, SERVER_KEY } from "../support/certificates.ts";
 import { startServe } from "../support/cli-process.ts";
 import { runInside } from "../support/run-program.ts";
 import { TEST_CERTIFICATE, TEST_KEY } from "../support/tls.ts";
@@ -105,3 +108,69 @@ it("accepts the same files in check-config", async () => {
   const { code } = await runInside(["check-config", "--tls-certificate", certificate, "--tls-key", key]);
   expect(code).toBe(0);
 });
+
+it.each([1, 2])(
+  "serves a renewed certificate after SIGHUP with %i processes, and ends no connection for it",
+  async (workers) => {
+    const [crt, pem] = [join(directory, `renewed-${workers}.crt`), join(directory, `renewed-${workers}.key`)];
+    const write = (certificate: string, privateKey: string) => {
+      writeFileSync(crt, certificate);
+      writeFileSync(pem, privateKey);
+    };
+    write(TEST_CERTIFICATE, TEST_KEY);
+    const flags = ["--tls-certificate", crt, "--tls-key", pem, "--workers", String(workers)];
+    const gateway = await startServe(flags);
+    const session = connectHttp2(`https://${gateway.address}`, trust);
+    await new Promise((resolve, reject) => session.once("connect", resolve).once("error", reject));
+    // Of each process: connections go to them in turn.
+    const shown = async () => {
+      const certificates = new Set<string>();
+      for (let n = 0; n < workers; n++) certificates.add(await certificateOf(gateway.address));
+      return [...certificates];
+    };
+    const told = async (line: RegExp) => {
+      while ((gateway.stderr().match(line) ?? []).length < workers)
+        await new Promise((resolve) => setTimeout(resolve, 20));
+    };
+    expect(await shown()).toEqual([new X509Certificate(TEST_CERTIFICATE).serialNumber]);
+
+    write(SERVER_CERTIFICATE, TEST_KEY);
+    gateway.child.kill("SIGHUP");
+    await told(/"severity":"ERROR".*the TLS key pair cannot be used; the one before it stays/g);
+    expect(await shown()).toEqual([new X509Certificate(TEST_CERTIFICATE).serialNumber]);
+
+    write(SERVER_CERTIFICATE, SERVER_KEY);
+    gateway.child.kill("SIGHUP");
+    await told(/new connections get the renewed TLS certificate/g);
+    expect(await shown()).toEqual([new X509Certificate(SERVER_CERTIFICATE).serialNumber]);
+
+    const stream = session.request({ ":path": "/livez" });
+    const status = await new Promise((resolve, reject) =>
+      stream.once("response", (headers) => resolve(headers[":status"])).once("error", reject),
+    );
+    expect(status).toBe(200);
+    session.destroy();
+    gateway.child.kill("SIGTERM");
+    expect(await gateway.ended).toMatchObject({ code: 0 });
+  },
+);
+
+it.each([1, 2])("drains on SIGHUP without a certificate, with %i processes", async (workers) => {
+  const gateway = await startServe(["--workers", String(workers)], { group: true });
+  // As when a terminal closes: every process of the group gets it.
+  process.kill(-(gateway.child.pid ?? 0), "SIGHUP");
+  const { code, signal, stderr } = await gateway.ended;
+  expect([code, signal]).toEqual([0, null]);
+  expect(stderr).toMatch(/"message":"drained"/);
+});
+
+/** The serial number of the certificate that a new connection is shown. */
+function certificateOf(address: string): Promise<string> {
+  const [host = "", port = ""] = address.split(":");
+  return new Promise((resolve, reject) => {
+    const socket = connectTls({ host, port: Number(port), rejectUnauthorized: false }, () => {
+      resolve(socket.getPeerX509Certificate()?.serialNumber ?? "none");
+      socket.destroy();
+    }).on("error", reject);
+  });
+}
