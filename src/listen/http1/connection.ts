@@ -9,26 +9,17 @@ import { FixedBody } from "./fixed-body.ts";
 import { CHUNKED } from "./framing.ts";
 import { HeadMemory } from "./head-memory.ts";
 import { Output, type Sent } from "./output.ts";
+import { Patience, type Phase } from "./patience.ts";
 import { BAD_REQUEST, FOREIGN, REQUEST_TIMEOUT, type Refusal } from "./refusal.ts";
 import type { RequestBody } from "./request-body.ts";
 import type { RequestHead } from "./request-head.ts";
 import { Unread } from "./unread.ts";
 
-/**
- * How long, and how many bytes, a caller is still read after the last answer. Closing at once would make the kernel
- * reset the connection under unread data, and the caller would lose the answer (RFC 9112 §9.6).
- */
-const LINGER_MS = 1_000;
+/** How many bytes a caller may still send after the last answer, before the connection is cut (RFC 9112 §9.6). */
 const LINGER_BYTES = 1_048_576;
 
 /** How much of pipelined requests is kept, while one is answered, before the connection is no longer read. */
 const PIPELINE_BYTES = 16_384;
-
-/**
- * What a connection is doing, and so what it is given time for: `idle` between requests, `head` of a request arriving,
- * `body` arriving, `answer` being made, `leaving` when that is complete but not gone, `closing` after the last one.
- */
-type Phase = "idle" | "head" | "body" | "answer" | "leaving" | "closing";
 
 /** What all connections of a carrier share. */
 export interface Shared extends CarrierContext {
@@ -53,6 +44,7 @@ export class Http1Connection {
   readonly #socket: Socket;
   readonly #shared: Shared;
   readonly #timeToGo: number;
+  readonly #patience: Patience;
   readonly #unread = new Unread();
   readonly #heads: HeadMemory;
   #peer: string | undefined;
@@ -67,16 +59,12 @@ export class Http1Connection {
   #closing = false;
   #lingerBytes = LINGER_BYTES;
   #requests = 0;
-  /** What {@link sweep} saw last, and since when. */
-  #seen: Phase = "head";
-  #seenRequests = 0;
-  #seenSince: number;
 
   constructor(socket: Socket, shared: Shared) {
     this.#socket = socket;
     this.#shared = shared;
     this.#timeToGo = shared.departure.timeToGo();
-    this.#seenSince = shared.clock.monotonic();
+    this.#patience = new Patience(shared.limits, shared.clock.monotonic());
     this.secure = "encrypted" in socket;
     this.output = new Output(socket);
     this.#heads = new HeadMemory(shared.limits);
@@ -145,12 +133,7 @@ export class Http1Connection {
   /** Looks whether the connection takes longer than it may. Called again and again. */
   sweep(now: number): void {
     const phase = this.#phase();
-    if (phase !== this.#seen || this.#requests !== this.#seenRequests) {
-      this.#seen = phase;
-      this.#seenRequests = this.#requests;
-      this.#seenSince = now;
-    }
-    if (now - this.#seenSince < this.#timeFor(phase)) return;
+    if (!this.#patience.isOver(phase, this.#requests, now)) return;
     if (phase === "head" && this.#unread.length > 0) this.#refuse(REQUEST_TIMEOUT);
     else this.cut();
   }
@@ -284,23 +267,6 @@ export class Http1Connection {
     if (this.#call === undefined) return this.#unread.length > 0 || this.#requests === 0 ? "head" : "idle";
     if (this.#call.answered === "ended") return "leaving";
     return this.#reading ? "body" : "answer";
-  }
-
-  #timeFor(phase: Phase): number {
-    const { limits } = this.#shared;
-    switch (phase) {
-      case "head":
-        return limits.headersMs;
-      case "body":
-        // The RPC path answers a late body itself and sooner; this ends what never reached it.
-        return 2 * limits.headersMs;
-      case "answer":
-        return Number.POSITIVE_INFINITY;
-      case "closing":
-        return LINGER_MS;
-      default:
-        return limits.keepAliveMs;
-    }
   }
 }
 
