@@ -3,8 +3,11 @@
  * operations are under way, because a finished one is answered from memory and would not reach the upstream.
  */
 
+/** The operation of {@link GET_BODY}. Every call asks for one of this id, since an answer about another one is refused. */
+export const OPERATION_ID = "17200003281";
+
 /** An operation as Healthcare sends it: 566 bytes of JSON. */
-export const GET_BODY = JSON.stringify(operation("17200003281"), null, 1).padEnd(566);
+export const GET_BODY = JSON.stringify(operation(OPERATION_ID), null, 1).padEnd(566);
 
 /** A page of twenty: 12.6 kB of JSON. */
 export const LIST_BODY = JSON.stringify(

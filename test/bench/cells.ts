@@ -4,6 +4,7 @@ import {
   GetOperationRequestSchema,
   ListOperationsRequestSchema,
 } from "../../gen/google/longrunning/operations_pb.ts";
+import { OPERATION_ID } from "./answers.ts";
 
 export type Method = "CancelOperation" | "GetOperation" | "ListOperations";
 export type Carrier = "grpc" | "grpc-web" | "connect-h2" | "connect-h1" | "connect-json-h1";
@@ -77,9 +78,8 @@ export function pathOf({ method }: Cell): string {
 /** Bodies of the calls of a cell, each with a name of its own; `first` tells the names of several senders apart. */
 export function requestBodies({ method, carrier }: Cell, count = NAMES, first = 0): Buffer[] {
   return Array.from({ length: count }, (_, n) => {
-    const i = first + n;
-    const parent = `projects/p/locations/l/datasets/d${method === "ListOperations" ? i : 1}`;
-    const name = `${parent}/operations/${1_000_000 + i}`;
+    const parent = `projects/p/locations/l/datasets/d${1_000_000 + first + n}`;
+    const name = `${parent}/operations/${OPERATION_ID}`;
     switch (method) {
       case "CancelOperation":
         return encode(CancelOperationRequestSchema, create(CancelOperationRequestSchema, { name }), carrier);
