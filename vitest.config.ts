@@ -7,6 +7,7 @@ const ALONE = ["test/{cli,incident,snippets}/**/*.test.ts", "test/emulator/start
 export default defineConfig({
   test: {
     testTimeout: 20_000,
+    hookTimeout: 20_000,
     pool: "forks",
     // Many of the tests wait for sockets and processes; one worker per core would leave the cores idle meanwhile.
     maxWorkers: 3,

@@ -28,7 +28,7 @@ const MB = 1_000_000;
 const ALL_AT_ONCE = { turnMs: 1_000, delayMs: 2_000, rssMiB: 256 };
 
 const FLOODS: Record<string, Flood> = {
-  "chunks of one byte": { first: CHUNKED, again: "1\r\n \r\n", bytes: MB },
+  "chunks of one byte": { first: CHUNKED, again: "1\r\n \r\n", bytes: MB, node: ALL_AT_ONCE },
   "extensions of a chunk (CVE-2024-22019)": { first: `${CHUNKED}1;`, again: "x=y;", bytes: 4 * MB },
   "digits of a chunk's size": { first: CHUNKED, again: "0", bytes: 4 * MB },
   "trailers behind the last chunk": { first: `${CHUNKED}2\r\n{}\r\n0\r\n`, again: "x: y\r\n", bytes: 4 * MB },
@@ -45,15 +45,15 @@ const FLOODS: Record<string, Flood> = {
   },
   "requests that are no calls": {
     again: "GET /nothing HTTP/1.1\r\nHost: a\r\n\r\n",
-    bytes: MB / 8,
+    bytes: MB / 40,
     node: ALL_AT_ONCE,
   },
   "requests that ask before they send": {
     again: `${HEAD}Expect: 100-continue\r\nContent-Length: 1\r\n\r\n{`,
-    bytes: MB / 8,
+    bytes: MB / 40,
     node: ALL_AT_ONCE,
   },
-  "requests whose length lies": { again: `${HEAD}Content-Length: 1\r\n\r\n{}`, bytes: MB / 2 },
+  "requests whose length lies": { again: `${HEAD}Content-Length: 1\r\n\r\n{}`, bytes: MB / 10 },
 };
 
 async function flood(socket: Socket, { first = "", again, bytes }: Flood): Promise<void> {
