@@ -1,8 +1,11 @@
 import { join } from "node:path";
 import { defineConfig } from "vitest/config";
 
-/** Tests that start processes, measure this one (its memory, its event loop), or change what all of it shares. */
-const ALONE = ["test/{cli,incident,snippets}/**/*.test.ts", "test/emulator/start-emulator.test.ts"];
+/** Tests of whole processes, most of which run the build. */
+const PROCESSES = ["test/{cli,snippets}/**/*.test.ts"];
+
+/** Tests that measure their own process: its memory, its event loop. */
+const ALONE = ["test/incident/**/*.test.ts", "test/emulator/start-emulator.test.ts"];
 
 export default defineConfig({
   test: {
@@ -19,7 +22,7 @@ export default defineConfig({
         test: {
           name: "together",
           include: ["test/**/*.test.ts"],
-          exclude: [...ALONE, "test/{clients,conformance,bench}/**"],
+          exclude: [...PROCESSES, ...ALONE, "test/{clients,conformance,bench}/**"],
           // The modules of one file serve the next, which saves a third of the CPU of them all.
           isolate: false,
         },
@@ -27,11 +30,16 @@ export default defineConfig({
       {
         extends: true,
         test: {
-          name: "alone",
-          include: ALONE,
+          name: "processes",
+          include: PROCESSES,
           exclude: ["test/snippets/{languages,true-times}.test.ts"],
           globalSetup: "test/support/built.ts",
+          isolate: false,
         },
+      },
+      {
+        extends: true,
+        test: { name: "alone", include: ALONE, globalSetup: "test/support/built.ts" },
       },
     ],
   },

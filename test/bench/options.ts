@@ -24,7 +24,7 @@ export interface Options {
   readonly quick: boolean;
   /** Minutes of a steady load over which the cost is watched; 0 leaves that out. */
   readonly soakMinutes: number;
-  /** Another checkout, whose gateway is measured too: what a change is worth. */
+  /** Another checkout, built like this one, whose gateway is measured too: what a change is worth. */
   readonly before: string | undefined;
 }
 

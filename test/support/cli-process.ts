@@ -38,10 +38,10 @@ export interface StartOptions {
   readonly group?: boolean;
 }
 
-/** Starts a command. Variables of the gateway in this process's own environment are not handed on. */
+/** Starts a command. Variables in this process's own environment that would change what it does are not handed on. */
 export function startCli(args: readonly string[], options: StartOptions = {}): CliProcess {
   const own = Object.entries(process.env).filter(
-    ([name]) => !/^(?:LRO_GATEWAY_|GOOGLE_|https?_proxy$)/i.test(name),
+    ([name]) => !/^(?:LRO_GATEWAY_|GOOGLE_|https?_proxy$|NODE_COMPILE_CACHE$)/i.test(name),
   );
   return startCommand(
     process.execPath,
