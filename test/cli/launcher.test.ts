@@ -77,6 +77,16 @@ describe.runIf(platform() === "linux" && existsSync(PINNED))("bin/lro-gateway on
     expect((await gateway.ended).stderr).toContain('"drained"');
   });
 
+  it.each([1, 2])("leaves no gateway behind when it is killed, with %i processes", async (workers) => {
+    const gateway = await startServe(["--workers", String(workers)], { nodeArgs: oldNode });
+    gateway.child.kill("SIGKILL");
+    // Only when the last process that has its output has ended.
+    const { signal, stderr } = await gateway.ended;
+    expect(signal).toBe("SIGKILL");
+    expect(stderr).toContain('"drained"');
+    await expect(fetch(`http://${gateway.address}/livez`)).rejects.toThrow();
+  });
+
   it("takes Ctrl-C, which reaches both processes and is passed on besides, for one request to stop", async () => {
     const gateway = await startServe([], { nodeArgs: oldNode, group: true });
     process.kill(-(gateway.child.pid ?? 0), "SIGINT");
