@@ -13,7 +13,7 @@ export interface Config {
   readonly workers: number | "auto";
   /** Which implementation of HTTP/1.1 serves callers. Default `own`. */
   readonly http1: "node" | "own";
-  /** Which implementation of HTTP/2 serves callers. Default `node`. */
+  /** Which implementation of HTTP/2 serves callers. Default `own`. */
   readonly http2: "node" | "own";
   /** Whether server reflection is answered. Default true. */
   readonly reflection: boolean;

@@ -45,8 +45,8 @@ export const configSchema = z.strictObject({
     doc: "Which implementation of HTTP/1.1 serves callers: Node's (`node:http`), or the gateway's own, which costs less CPU, is stricter about what a request is, and takes nothing that Node's would read in another way.",
   }),
   http2: oneOf(["node", "own"], {
-    default: "node",
-    doc: "Which implementation of HTTP/2 serves callers: Node's (`node:http2`), or the gateway's own, which costs half the CPU and has more guards against hostile peers.",
+    default: "own",
+    doc: "Which implementation of HTTP/2 serves callers: the gateway's own, or Node's (`node:http2`), at which a call costs twice the CPU, for who has to go back.",
   }),
   reflection: toggle({
     default: true,

@@ -5,8 +5,8 @@ import type { ListenerLimits } from "./limits.ts";
 import type { App } from "./transport.ts";
 
 /**
- * An implementation of one version of HTTP: makes calls of what arrives on the connections that it is given. `node/`
- * has those over `node:http2` and `node:http`, `http1/` and `http2/` our own.
+ * An implementation of one version of HTTP: makes calls of what arrives on the connections that it is given. `http1/` and
+ * `http2/` are our own, over sockets alone; `node/` has those over `node:http` and `node:http2`.
  */
 export interface Carrier {
   /**

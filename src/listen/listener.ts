@@ -78,7 +78,7 @@ export async function startListener(options: ListenerOptions, app: App): Promise
   const departure = new Departure(clock, limits, options.random ?? Math.random);
   const context = { limits, clock, departure };
   const http1 = HTTP1_CARRIERS[options.http1 ?? "own"](app, context);
-  const http2 = HTTP2_CARRIERS[options.http2 ?? "node"](app, context);
+  const http2 = HTTP2_CARRIERS[options.http2 ?? "own"](app, context);
   const tls = options.tls && createTls(options.tls, limits, http1, http2);
   const gone = Promise.withResolvers<void>();
   const take = (socket: Socket): void => {

@@ -2,8 +2,7 @@
  * What carries a call between the socket and the protocols: one HTTP exchange, whatever brought it here.
  *
  * The protocols know this interface only, so that another implementation of HTTP can be put under them without
- * touching a protocol file: `http1/call.ts`, `node/http1-call.ts`, their siblings for HTTP/2 and `in-memory.ts`
- * implement it, mirrors of each other.
+ * touching a protocol file: `http2/stream.ts`, `http1/call.ts`, their mirrors in `node/` and `in-memory.ts` implement it.
  */
 export interface TransportCall {
   readonly httpVersion: "1.1" | "2";
