@@ -28,20 +28,20 @@ const MB = 1_000_000;
 const ALL_AT_ONCE = { turnMs: 1_000, delayMs: 2_000, rssMiB: 256 };
 
 const FLOODS: Record<string, Flood> = {
-  "chunks of one byte": { first: CHUNKED, again: "1\r\n \r\n", bytes: MB, node: ALL_AT_ONCE },
-  "extensions of a chunk (CVE-2024-22019)": { first: `${CHUNKED}1;`, again: "x=y;", bytes: 4 * MB },
-  "digits of a chunk's size": { first: CHUNKED, again: "0", bytes: 4 * MB },
-  "trailers behind the last chunk": { first: `${CHUNKED}2\r\n{}\r\n0\r\n`, again: "x: y\r\n", bytes: 4 * MB },
-  "bytes of a request line": { first: "POST /", again: "x", bytes: 4 * MB },
-  "lines of a header block": { first: HEAD, again: "x: y\r\n", bytes: 4 * MB },
-  "bytes of a field's name": { first: HEAD, again: "x", bytes: 4 * MB },
-  "bytes of a field's value": { first: `${HEAD}x: `, again: "y", bytes: 4 * MB },
-  "folded lines": { first: `${HEAD}x: y\r\n`, again: " y\r\n", bytes: 4 * MB },
-  "empty lines": { again: "\r\n", bytes: 4 * MB },
+  "chunks of one byte": { first: CHUNKED, again: "1\r\n \r\n", bytes: MB / 2, node: ALL_AT_ONCE },
+  "extensions of a chunk (CVE-2024-22019)": { first: `${CHUNKED}1;`, again: "x=y;", bytes: MB },
+  "digits of a chunk's size": { first: CHUNKED, again: "0", bytes: MB },
+  "trailers behind the last chunk": { first: `${CHUNKED}2\r\n{}\r\n0\r\n`, again: "x: y\r\n", bytes: MB },
+  "bytes of a request line": { first: "POST /", again: "x", bytes: MB },
+  "lines of a header block": { first: HEAD, again: "x: y\r\n", bytes: MB },
+  "bytes of a field's name": { first: HEAD, again: "x", bytes: MB },
+  "bytes of a field's value": { first: `${HEAD}x: `, again: "y", bytes: MB },
+  "folded lines": { first: `${HEAD}x: y\r\n`, again: " y\r\n", bytes: MB },
+  "empty lines": { again: "\r\n", bytes: MB },
   "bytes of a body that is longer than allowed": {
     first: `${HEAD}Content-Length: 4000000000\r\n\r\n`,
     again: " ",
-    bytes: 4 * MB,
+    bytes: MB,
   },
   "requests that are no calls": {
     again: "GET /nothing HTTP/1.1\r\nHost: a\r\n\r\n",
