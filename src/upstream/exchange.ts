@@ -119,7 +119,9 @@ export abstract class Exchange implements Dispatcher.DispatchHandler {
       if (this.failedAnswer) this.finish();
       else this.fail(classifySendError(error, this.sent, this.status !== 0));
     }
-    this.release();
+    // Not at once: undici is in the midst of failing what it has, and a request that it were given now would trip its
+    // assertion that nothing is left, outside of anybody's reach.
+    queueMicrotask(() => this.release());
   }
 
   /** The head of an error has come. */
