@@ -6,7 +6,9 @@ import { OperationWatcher } from "../../gen/lrogateway/v1/operation_watcher_pb.t
 import { type RunningEmulator, startEmulator } from "../../src/emulator/start-emulator.ts";
 import { systemClock } from "../../src/lib/clock.ts";
 import { type CliProcess, type Ended, startCommand, startServe } from "../support/cli-process.ts";
+import { startCuttingProxy } from "../support/cutting-proxy.ts";
 import { startRefusingServer } from "../support/refusing-server.ts";
+import { SeededRandom } from "../support/seeded-random.ts";
 import { type SwitchingProxy, startSwitchingProxy } from "../support/switching-proxy.ts";
 import { startTestGateway } from "../support/test-gateway.ts";
 
@@ -44,6 +46,35 @@ async function withWorld(
   const proxy = await startSwitchingProxy(gateway.address);
   try {
     await act({ emulator, proxy, address: gateway.address });
+  } finally {
+    await proxy.close();
+    await gateway.drain();
+    await emulator.close();
+  }
+}
+
+/** An emulator, a gateway, and a proxy in front of it that cuts each connection when chance says so. */
+async function behindCuts(
+  act: (world: { emulator: RunningEmulator; address: string; told: () => string }) => Promise<void>,
+): Promise<void> {
+  const seed = Number(process.env["CUTS_SEED"] ?? Math.floor(Math.random() * 1e6));
+  const random = new SeededRandom(seed);
+  const emulator = await startEmulator({ clock: systemClock, listen: "127.0.0.1:0" });
+  const gateway = await startTestGateway(emulator.endpoint, FLAGS);
+  let connections = 0;
+  const proxy = await startCuttingProxy(gateway.address, {
+    idleMs: 60_000,
+    // Read for each connection. Many do not live to carry a message, the first never to the end.
+    get ageMs() {
+      const long = connections++ > 0 && random.chance(1 / 3);
+      return long ? random.between(2_000, 4_000) : random.between(0, 1_500);
+    },
+  });
+  const told = (): string => `CUTS_SEED=${seed}, ${proxy.cuts.age} cuts`;
+  try {
+    await act({ emulator, address: proxy.address, told });
+    expect(proxy.cuts.age, told()).toBeGreaterThan(0);
+    console.log(told());
   } finally {
     await proxy.close();
     await gateway.drain();
@@ -102,6 +133,14 @@ export const WATCH_SCENARIOS: Readonly<Record<string, (program: Program) => Prom
       await emulator.close();
     }
   },
+
+  "ends once behind a proxy that cuts at random": (program) =>
+    behindCuts(async ({ emulator, address, told }) => {
+      const name = emulator.emulator.createOperation({ dataset: DATASET, durationMs: 6_000 });
+      const { code, stdout, ...rest } = await run(program, address, name).ended;
+      const ends = stdout.split("\n").filter((line) => line.startsWith("SUCCEEDED"));
+      expect([code, complaints({ code, stdout, ...rest }), ends.length], told()).toEqual([0, "", 1]);
+    }),
 
   "takes a silent stream for dead after three heartbeats": (program) =>
     withWorld({}, async ({ emulator, proxy }) => {
@@ -191,6 +230,17 @@ export const WATCH_SCENARIOS: Readonly<Record<string, (program: Program) => Prom
 
 /** What the program that watches a dataset must stand. */
 export const COLLECTION_SCENARIOS: typeof WATCH_SCENARIOS = {
+  "tells each end once behind a proxy that cuts at random": (program) =>
+    behindCuts(async ({ emulator, address, told }) => {
+      const names = [2, 4, 6].map((seconds) =>
+        emulator.emulator.createOperation({ dataset: `${DATASET}-cut`, durationMs: seconds * 1_000 }),
+      );
+      const ended = await run(program, address, `${DATASET}-cut`).ended;
+      expect([ended.code, complaints(ended)], told()).toEqual([0, ""]);
+      const ends = ended.stdout.split("\n").filter((line) => line.startsWith("SUCCEEDED"));
+      expect(ends.toSorted(), told()).toEqual(names.map((name) => `SUCCEEDED ${name}`).toSorted());
+    }),
+
   "tells each end once, through cuts and silence": (program) =>
     withWorld({}, async ({ emulator, proxy }) => {
       const { emulator: upstream } = emulator;
@@ -229,6 +279,14 @@ export const COLLECTION_SCENARIOS: typeof WATCH_SCENARIOS = {
 
 /** What a program that waits in calls must stand; `end` is what it prints last. */
 export const CALL_SCENARIOS: Readonly<Record<string, (program: Program, end: string) => Promise<void>>> = {
+  "ends once behind a proxy that cuts at random": (program, end) =>
+    behindCuts(async ({ emulator, address, told }) => {
+      const durationMs = end === "SUCCEEDED" ? 6_000 : null;
+      const name = emulator.emulator.createOperation({ dataset: DATASET, durationMs, cancelDelayMs: 6_000 });
+      const ended = await run(program, address, name).ended;
+      expect([ended.code, complaints(ended), ended.stdout], told()).toEqual([0, "", `${end}\n`]);
+    }),
+
   "calls again when the gateway is killed and started again": async (program, end) => {
     const emulator = await startEmulator({ clock: systemClock, listen: "127.0.0.1:0" });
     const name = emulator.emulator.createOperation({
