@@ -24,7 +24,7 @@ import { Delivery } from "./delivery.ts";
 import { type Authorizer, type Identity, identityOf, type Right, shareKey } from "./identity.ts";
 import type { Observation } from "./observation.ts";
 import { OperationStream, type OperationStreamTools } from "./operation-stream.ts";
-import { type FollowTarget, OperationTracker } from "./operation-tracker.ts";
+import { type FollowTarget, type LastReads, OperationTracker } from "./operation-tracker.ts";
 import { PLAIN_MAX_MS, type PlainAnswer, PlainCancel } from "./plain-cancel.ts";
 import { ReadBudget } from "./read-budget.ts";
 import { ReadCache } from "./read-cache.ts";
@@ -97,7 +97,14 @@ export class WaitingEngine {
     const listTools = { api, clock, steady, upstreamClock, meaningOf: meaning };
     const tools = { ...listTools, random, reads: this.reads, delivery: new Delivery(clock) };
     const room = () => this.operations < config.maxOperations;
-    this.tracker = new OperationTracker(tools, listTools, this.scopes, {
+    const lastReads: LastReads = {
+      get: (key) => {
+        const last = this.cache.get(key, clock.monotonic());
+        return last?.done ? undefined : last;
+      },
+      put: (key, seen, ttlMs) => this.keep(key, seen, ttlMs),
+    };
+    this.tracker = new OperationTracker(tools, listTools, this.scopes, lastReads, {
       listThreshold: config.listThreshold,
       room,
     });

@@ -17,6 +17,14 @@ export interface FollowTarget {
   readonly authorization: string | undefined;
 }
 
+/** What was read last of operations that run and that nobody follows at present. */
+export interface LastReads {
+  /** The read, if it is not older than it was to be kept. */
+  get(key: string): Observation | undefined;
+  /** Keeps it for so long. */
+  put(key: string, seen: Observation, ttlMs: number): void;
+}
+
 /** When there are as many operations as the gateway tracks, it is worth trying again after so long. */
 const RETRY_MS = 5_000;
 
@@ -28,6 +36,7 @@ export class OperationTracker {
   private readonly tools: PollTools;
   private readonly listTools: ListTools;
   private readonly scopes: ReadScopes;
+  private readonly lastReads: LastReads;
   private readonly listThreshold: number;
   private readonly room: () => boolean;
 
@@ -35,11 +44,13 @@ export class OperationTracker {
     tools: Omit<PollTools, "over">,
     listTools: ListTools,
     scopes: ReadScopes,
+    lastReads: LastReads,
     limits: { readonly listThreshold: number; readonly room: () => boolean },
   ) {
     this.tools = { ...tools, over: (poll) => this.forget(poll) };
     this.listTools = listTools;
     this.scopes = scopes;
+    this.lastReads = lastReads;
     this.listThreshold = limits.listThreshold;
     this.room = limits.room;
   }
@@ -71,6 +82,8 @@ export class OperationTracker {
       poll.cancelled = this.recentCancels.at(key);
       this.polls.set(key, poll);
       this.sweepOf(target)?.join(poll);
+      const last = this.lastReads.get(key);
+      if (last) poll.resume(last);
     }
     poll.follow(follower);
     return poll;
@@ -99,6 +112,12 @@ export class OperationTracker {
 
   private forget(poll: SharedPoll): void {
     this.polls.delete(poll.target.key);
+    const { latest } = poll;
+    // Who attaches again at once, in a tight loop perhaps, costs no read before the next one is due.
+    if (latest && !latest.done && !poll.ended) {
+      const freshUntil = latest.sentAt + poll.presentInterval;
+      this.lastReads.put(poll.target.key, latest, freshUntil - this.tools.clock.monotonic());
+    }
     const { sweep } = poll;
     if (!sweep) return;
     sweep.leave(poll);

@@ -85,6 +85,14 @@ export class SharedPoll implements Poll, Reader {
     return steady.now() + Math.max(due - steady.monotonic(), 0);
   }
 
+  /** Goes on from what was read before somebody followed again. */
+  resume(last: Observation): void {
+    this.view.merge(last, () => undefined);
+    this.firstRead = last.sentAt;
+    this.urgent = false;
+    this.schedule(last.sentAt);
+  }
+
   /** Takes a follower in, and reads at once if what is known is too old for him. */
   follow(follower: Follower): void {
     this.followers.add(follower);

@@ -262,3 +262,35 @@ test("an operation of a watched dataset is polled by the upstream's clock too", 
   await made.clock.advance(3_000);
   expect(made.upstream.requests("list").length).toBeGreaterThanOrEqual(3);
 });
+
+test("whoever leaves and attaches again in a tight loop costs no more reads than if he had stayed", async () => {
+  const { clock, engine, upstream, watch } = bench();
+  upstream.start(NAME, HOUR, "response", 30_000);
+  let attaches = 0;
+  for (const end = 60_000; clock.monotonic() < end; attaches++) {
+    const reader = watch();
+    await clock.advance(25);
+    expect(reader.messages.length).toBeGreaterThanOrEqual(1);
+    reader.leave();
+    expect(engine.stats).toMatchObject({ operations: 0, watches: 0 });
+    await clock.advance(5);
+  }
+  expect(attaches).toBe(2_000);
+  // The interval is ten seconds at first, and twenty from a minute of age on.
+  expect(upstream.requests().length).toBeLessThanOrEqual(8);
+  const before = upstream.requests().length;
+  await clock.advance(HOUR);
+  expect(upstream.requests()).toHaveLength(before);
+});
+
+test("a state that was read before somebody left is not told to one who comes an interval later", async () => {
+  const { clock, upstream, watch } = bench();
+  upstream.start(NAME, 8_000, "response", 30_000);
+  const first = watch();
+  await clock.advance(1_000);
+  first.leave();
+  await clock.advance(12_000);
+  const late = watch();
+  await clock.advance(100);
+  expect(late.messages.map(({ state }) => state)).toEqual([State.SUCCEEDED]);
+});
