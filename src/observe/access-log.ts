@@ -41,7 +41,7 @@ const FAULTS: ReadonlySet<string> = new Set(["INTERNAL", "UNKNOWN", "DATA_LOSS"]
 
 /**
  * One line of JSON for each call, in the format of the process's log. Holds no resource name, no header of the caller
- * but a well-formed `x-request-id`, and no text that came from outside: a line is put together from words of our own
+ * but a well-formed `x-request-id` and `traceparent`, and no text that came from outside: a line is put together from words of our own
  * and numbers, and therefore needs no escaping.
  */
 export class AccessLog implements CallObserver {
@@ -69,12 +69,18 @@ export class AccessLog implements CallObserver {
       upstream === undefined
         ? ""
         : `,"upstreamStatus":${upstream.httpStatus},"attempts":${upstream.attempts}`;
+    const { trace } = call;
+    // Names of https://opentelemetry.io/docs/specs/otel/compatibility/logging_trace_context/.
+    const traceFields =
+      trace === undefined
+        ? ""
+        : `,"trace_id":"${trace.traceId}","span_id":"${trace.spanId}","trace_flags":"${trace.flags}"`;
     const failure = error === undefined ? "" : failureFields(error, upstream === undefined);
     this.#add(
       name,
       `${method}"protocol":"${call.protocol}","code":"${name}"${failure},"durationMs":${this.#sinceMs(call.openedAt)}` +
         `,"requestBytes":${call.requestBytes},"responseBytes":${call.responseBytes},"responseMessages":${call.responseMessages}` +
-        `,"peer":"${call.peer}","requestId":"${call.requestId}"${upstreamFields}`,
+        `,"peer":"${call.peer}","requestId":"${call.requestId}"${traceFields}${upstreamFields}`,
     );
   }
 

@@ -17,8 +17,9 @@ export class BugLog implements CallObserver {
 
   finished(call: ObservedCall, error: ConnectError | undefined): void {
     if (error === undefined || !isBug(error)) return;
-    const { method, protocol, requestId } = call;
-    this.#write(error, { method: `${method.parent.typeName}/${method.name}`, protocol, requestId });
+    const { method, protocol, requestId, trace } = call;
+    const name = `${method.parent.typeName}/${method.name}`;
+    this.#write(error, { method: name, protocol, requestId, ...(trace && { trace_id: trace.traceId }) });
   }
 
   refused({ requestId }: ObservedRefusal, why: HttpRefused | ConnectError): void {

@@ -1,4 +1,5 @@
 import type { ConnectError } from "@connectrpc/connect";
+import type { TraceContext } from "../lib/trace-context.ts";
 
 /** What log and metrics need to know of a call that has been answered. */
 export interface ObservedCall {
@@ -12,6 +13,7 @@ export interface ObservedCall {
   readonly openedAt: number;
   readonly peer: string;
   readonly requestId: string;
+  readonly trace?: TraceContext | undefined;
   readonly requestBytes: number;
   readonly responseBytes: number;
   readonly responseMessages: number;

@@ -1,5 +1,6 @@
 import type { ConnectError } from "@connectrpc/connect";
 import { UPSTREAM_REQUEST_ID_HEADER, UPSTREAM_STATUS_HEADER } from "../errors/from-upstream.ts";
+import type { TraceContext } from "../lib/trace-context.ts";
 import type { Call } from "../rpc/call.ts";
 import type { UpstreamAnswerInfo, UpstreamCall } from "../upstream/operations-api.ts";
 
@@ -8,6 +9,7 @@ export class RpcUpstreamCall implements UpstreamCall {
   readonly deadline: number;
   readonly authorization: string | undefined;
   readonly requestId: string;
+  readonly trace: TraceContext | undefined;
   private readonly call: Call;
 
   constructor(call: Call) {
@@ -15,6 +17,7 @@ export class RpcUpstreamCall implements UpstreamCall {
     this.deadline = call.deadline;
     this.authorization = call.header("authorization");
     this.requestId = call.requestId;
+    this.trace = call.trace;
   }
 
   get ended(): ConnectError | undefined {

@@ -1,5 +1,6 @@
 import type { DescMethod } from "@bufbuild/protobuf";
 import type { CallContext } from "../lib/call-context.ts";
+import type { TraceContext } from "../lib/trace-context.ts";
 import type { Metadata } from "./metadata.ts";
 
 /** The protocols that reach a handler; it does not need to know which one did. */
@@ -19,6 +20,8 @@ export interface Call extends CallContext {
    * `x-request-id` if well-formed, else made here.
    */
   readonly requestId: string;
+  /** The caller's place in a distributed trace, if a valid `traceparent` says one. */
+  readonly trace: TraceContext | undefined;
   /** A request header or gRPC metadata value by lower-case name; several lines of one name are joined by `, `. */
   header(name: string): string | undefined;
   /** Leading metadata of the answer; of no effect once the answer has begun. */

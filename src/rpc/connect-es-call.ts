@@ -1,5 +1,6 @@
 import type { DescMethod } from "@bufbuild/protobuf";
 import { ConnectError, createContextKey, type HandlerContext } from "@connectrpc/connect";
+import { readTraceContext, type TraceContext } from "../lib/trace-context.ts";
 import type { Call, ProtocolName } from "./call.ts";
 import { Metadata } from "./metadata.ts";
 
@@ -37,6 +38,10 @@ export class ContextCall implements Call {
   get ended(): ConnectError | undefined {
     const reason: unknown = this.signal.aborted ? this.signal.reason : undefined;
     return reason instanceof ConnectError ? reason : undefined;
+  }
+
+  get trace(): TraceContext | undefined {
+    return readTraceContext(this.header("traceparent"), this.header("tracestate"));
   }
 
   header(name: string): string | undefined {

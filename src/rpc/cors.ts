@@ -36,8 +36,6 @@ const ALLOWED_HEADERS = [
   "traceparent",
   "tracestate",
   "x-goog-api-client",
-  "x-goog-request-params",
-  "x-goog-user-project",
   "x-grpc-web",
   "x-request-id",
   "x-user-agent",

@@ -5,6 +5,7 @@ import { gatewayError } from "../errors/reasons.ts";
 import type { Clock } from "../lib/clock.ts";
 import type { RequestIds } from "../lib/request-ids.ts";
 import type { Expiring, TimerWheel } from "../lib/timer-wheel.ts";
+import { readTraceContext, type TraceContext } from "../lib/trace-context.ts";
 import type { Receiver, TransportCall } from "../listen/transport.ts";
 import type { ProtocolName } from "./call.ts";
 import type { Codec } from "./codec.ts";
@@ -161,6 +162,11 @@ export abstract class RpcCall implements FinishedCall, Answering, Receiver, Expi
   get requestId(): string {
     this.#requestId ??= requestIdOf(this.header(REQUEST_ID_HEADER), this.path.requestIds);
     return this.#requestId;
+  }
+
+  get trace(): TraceContext | undefined {
+    const traceparent = this.header("traceparent");
+    return traceparent === undefined ? undefined : readTraceContext(traceparent, this.header("tracestate"));
   }
 
   header(name: string): string | undefined {

@@ -3,7 +3,7 @@ import { errorFromResponse, upstreamRequestId } from "../errors/from-upstream.ts
 import type { CallContext } from "../lib/call-context.ts";
 import type { RestRequest, RestResponse } from "../lib/rest.ts";
 import { type FailedRequest, failed, failedWithout, retryInfoMs } from "./failed-request.ts";
-import { headersFor, type OutboundHeaders } from "./headers.ts";
+import { headersFor, type OutboundHeaders, withTrace } from "./headers.ts";
 import type { UpstreamCall } from "./operations-api.ts";
 import type { RestClientParts } from "./rest-client.ts";
 import { retryDelay } from "./retry.ts";
@@ -90,7 +90,9 @@ export class Execution<T> implements SendListener {
     this.headers = headers;
     this.attempts++;
     this.sentAt = clock.monotonic();
-    sender.send(this.request, headersFor(this.request, headers), this.call, this);
+    const { trace } = this.call;
+    const list = headersFor(this.request, headers);
+    sender.send(this.request, trace === undefined ? list : withTrace(list, trace), this.call, this);
   }
 
   private tellAttempt(outcome: number | string): void {

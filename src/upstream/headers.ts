@@ -1,4 +1,5 @@
 import type { RestRequest } from "../lib/rest.ts";
+import type { TraceContext } from "../lib/trace-context.ts";
 
 /** What the outbound headers are made of. */
 export interface HeaderFacts {
@@ -17,7 +18,7 @@ export interface OutboundHeaders {
 
 /**
  * Makes the headers that go upstream: a closed list, written by the gateway alone. Nothing a caller sends becomes a
- * header here, except the one bearer token in credentials mode `caller`. `host`, `connection` and `content-length` are
+ * header here, except the one bearer token in credentials mode `caller` and a checked trace context. `host`, `connection` and `content-length` are
  * undici's. Left out: `x-goog-request-params`, which repeats for gRPC routing what a REST path says itself
  * (https://google.aip.dev/client-libraries/4222).
  *
@@ -56,4 +57,11 @@ export function withAuthorization(headers: OutboundHeaders, authorization: strin
 export function headersFor(request: RestRequest, headers: OutboundHeaders): readonly string[] {
   if (request.body !== undefined) return headers.writeWithBody;
   return request.verb === "GET" ? headers.read : headers.write;
+}
+
+/** The headers of a request that belongs to a caller's trace: as they came, since the gateway adds no span. */
+export function withTrace(headers: readonly string[], trace: TraceContext): readonly string[] {
+  const { traceparent, tracestate } = trace;
+  if (tracestate === undefined) return [...headers, "traceparent", traceparent];
+  return [...headers, "traceparent", traceparent, "tracestate", tracestate];
 }

@@ -5,6 +5,7 @@ import type {
 } from "../../gen/google/longrunning/operations_pb.ts";
 import type { CallContext } from "../lib/call-context.ts";
 import type { Encoded } from "../lib/encoded.ts";
+import type { TraceContext } from "../lib/trace-context.ts";
 
 /**
  * The upstream's operations API as typed calls: transcode, authenticate, send, retry, decode. Every failure is thrown
@@ -33,6 +34,8 @@ export interface UpstreamCall extends CallContext {
   /** The caller's own `authorization` header; used in credentials mode `caller` only. */
   readonly authorization: string | undefined;
   readonly requestId: string;
+  /** Goes upstream with the request, where it is made for one caller alone. */
+  readonly trace?: TraceContext | undefined;
   /**
    * `false`: one attempt and no more, for callers that have a schedule of their own (polls) or must not send twice (a
    * cancel that is resolved by a read). Absent: the upstream stage retries as it does by default.

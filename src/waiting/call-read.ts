@@ -1,4 +1,5 @@
 import type { ConnectError } from "@connectrpc/connect";
+import type { TraceContext } from "../lib/trace-context.ts";
 import type { UpstreamAnswerInfo, UpstreamCall } from "../upstream/operations-api.ts";
 import type { Observation } from "./observation.ts";
 import type { ReadCollapse, Reader } from "./read-collapse.ts";
@@ -9,6 +10,7 @@ export class CallRead<T> implements Reader {
   readonly deadline: number;
   readonly authorization: string | undefined;
   readonly requestId: string;
+  readonly trace: TraceContext | undefined;
   readonly retry: boolean;
   /** Rejects with a ConnectError: of the upstream, or what ended the call. */
   readonly result: Promise<T>;
@@ -24,6 +26,7 @@ export class CallRead<T> implements Reader {
     this.deadline = call.deadline;
     this.authorization = call.authorization;
     this.requestId = call.requestId;
+    this.trace = call.trace;
     this.retry = call.retry ?? true;
     this.call = call;
     this.take = take;

@@ -51,6 +51,7 @@ export async function cancelAndWait(
       call: {
         authorization: target.authorization,
         requestId: call.requestId,
+        trace: call.trace,
         onEnd: (listener) => call.onEnd(listener),
       },
       attempts: engine.cancels,

@@ -2,6 +2,7 @@ import { ConnectError } from "@connectrpc/connect";
 import type { Config } from "../config/config.ts";
 import type { Clock, Timer } from "../lib/clock.ts";
 import { EqualTimers } from "../lib/equal-timers.ts";
+import type { TraceContext } from "../lib/trace-context.ts";
 import type { OperationsApi, UpstreamAnswerInfo } from "../upstream/operations-api.ts";
 import {
   type CancelPolicy,
@@ -45,6 +46,8 @@ interface AttemptTools extends CancelTools {
 export interface Canceller {
   readonly authorization: string | undefined;
   readonly requestId: string;
+  /** Goes upstream with what is sent for him alone. */
+  readonly trace?: TraceContext | undefined;
   /** Waits for the outcome, however long it takes. */
   readonly persistent: boolean;
   /** What the upstream answered to the last POST. */
@@ -134,6 +137,11 @@ export class CancelAttempt implements Reader, CancelPolicy {
     return this.tools.clock.monotonic() + READ_TIMEOUT_MS;
   }
 
+  /** Of the one who asks, as long as nobody has joined him. */
+  get trace(): TraceContext | undefined {
+    return this.cancellers.length === 1 ? this.cancellers[0]?.trace : undefined;
+  }
+
   join(canceller: Canceller): void {
     this.cancellers.push(canceller);
     if (this.result) canceller.resolved(this.result, this);
@@ -170,6 +178,7 @@ export class CancelAttempt implements Reader, CancelPolicy {
       clock,
       authorization: this.authorization,
       requestId: this.requestId,
+      trace: this.trace,
       deadline: now + POST_TIMEOUT_MS,
       retry: false,
       timed: postTimers,

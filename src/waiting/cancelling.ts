@@ -5,6 +5,7 @@ import {
 } from "../../gen/lrogateway/v1/operation_watcher_pb.ts";
 import { gatewayError } from "../errors/reasons.ts";
 import type { Timer } from "../lib/clock.ts";
+import type { TraceContext } from "../lib/trace-context.ts";
 import type { UpstreamCall } from "../upstream/operations-api.ts";
 import type { CancelAttempt, CancelAttempts, Canceller } from "./cancel-attempts.ts";
 import type { CancelResult } from "./cancel-resolution.ts";
@@ -22,6 +23,7 @@ export class Cancelling implements Canceller {
   readonly persistent = true;
   readonly authorization: string | undefined;
   readonly requestId: string;
+  readonly trace: TraceContext | undefined;
   /** Rejects with what ended the call; `undefined` when the time was up before anything was certain. */
   readonly result: Promise<CancelResult | undefined>;
   readonly attempt: CancelAttempt;
@@ -32,7 +34,7 @@ export class Cancelling implements Canceller {
   constructor(
     target: ReadTarget,
     options: {
-      readonly call: Pick<UpstreamCall, "authorization" | "requestId" | "onEnd">;
+      readonly call: Pick<UpstreamCall, "authorization" | "requestId" | "trace" | "onEnd">;
       readonly attempts: CancelAttempts;
       /** Sets the timer that ends the wait. */
       readonly setTimer: (timeUp: () => void) => Timer;
@@ -41,6 +43,7 @@ export class Cancelling implements Canceller {
     const { call, attempts, setTimer } = options;
     this.authorization = call.authorization;
     this.requestId = call.requestId;
+    this.trace = call.trace;
     this.settle = Promise.withResolvers();
     this.result = this.settle.promise;
     this.timer = setTimer(() => this.timeUp());

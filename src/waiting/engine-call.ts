@@ -1,6 +1,7 @@
 import type { ConnectError } from "@connectrpc/connect";
 import { gatewayError } from "../errors/reasons.ts";
 import type { Clock, Timer } from "../lib/clock.ts";
+import type { TraceContext } from "../lib/trace-context.ts";
 import type { UpstreamAnswerInfo, UpstreamCall } from "../upstream/operations-api.ts";
 
 /** What an upstream call of the engine's own is made with. */
@@ -8,6 +9,8 @@ export interface EngineCallOptions {
   readonly clock: Clock;
   readonly authorization: string | undefined;
   readonly requestId: string;
+  /** Of the one caller that stands behind the call, if there is one. */
+  readonly trace?: TraceContext | undefined;
   /** On the monotonic clock. */
   readonly deadline: number;
   readonly retry: boolean;
@@ -26,6 +29,7 @@ export class EngineCall implements UpstreamCall {
   readonly deadline: number;
   readonly authorization: string | undefined;
   readonly requestId: string;
+  readonly trace: TraceContext | undefined;
   readonly retry: boolean;
   ended: ConnectError | undefined;
   /** What the upstream said besides its message; `undefined` until, and unless, it answered. */
@@ -37,6 +41,7 @@ export class EngineCall implements UpstreamCall {
     this.deadline = options.deadline;
     this.authorization = options.authorization;
     this.requestId = options.requestId;
+    this.trace = options.trace;
     this.retry = options.retry;
     const { timed, clock, deadline } = options;
     if (timed === true) this.timer = clock.setTimer(deadline - clock.monotonic(), () => this.timeUp());

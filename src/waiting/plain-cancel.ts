@@ -2,6 +2,7 @@ import { Code, ConnectError } from "@connectrpc/connect";
 import { gatewayError } from "../errors/reasons.ts";
 import type { Timer } from "../lib/clock.ts";
 import type { EqualTimers } from "../lib/equal-timers.ts";
+import type { TraceContext } from "../lib/trace-context.ts";
 import type { UpstreamAnswerInfo, UpstreamCall } from "../upstream/operations-api.ts";
 import type { CancelAttempt, CancelAttempts, Canceller } from "./cancel-attempts.ts";
 import type { CancelResult } from "./cancel-resolution.ts";
@@ -46,6 +47,10 @@ export class PlainCancel implements Canceller {
       this.leave(this.attempt);
       this.reject(why);
     });
+  }
+
+  get trace(): TraceContext | undefined {
+    return this.call.trace;
   }
 
   answered(info: UpstreamAnswerInfo): void {

@@ -5,6 +5,7 @@ import { gatewayError } from "../errors/reasons.ts";
 import type { Clock } from "../lib/clock.ts";
 import type { Encoded } from "../lib/encoded.ts";
 import { isDone } from "../lib/operation-done.ts";
+import type { TraceContext } from "../lib/trace-context.ts";
 import type { OperationsApi, UpstreamAnswerInfo } from "../upstream/operations-api.ts";
 import { EngineCall } from "./engine-call.ts";
 import { Observation } from "./observation.ts";
@@ -20,6 +21,8 @@ export interface Reader {
   readonly deadline: number;
   readonly authorization: string | undefined;
   readonly requestId: string;
+  /** Goes upstream when nobody shares the read. Absent in polls, which belong to no single call. */
+  readonly trace?: TraceContext | undefined;
   /** Polls have a schedule of their own instead. */
   readonly retry: boolean;
   /** Called once, unless he has left. */
@@ -161,6 +164,8 @@ export class ReadCollapse {
       clock: this.clock,
       authorization: first?.authorization,
       requestId: first?.requestId ?? "",
+      // Whoever shares a read would find it in a stranger's trace; each has its own, or none.
+      trace: readers.size === 1 ? first?.trace : undefined,
       deadline,
       retry,
       // Calls watch their own time, and leave.

@@ -76,6 +76,7 @@ export function beginRead(engine: WaitingEngine, name: string, call: Call): Call
     ended: undefined,
     authorization,
     requestId: call.requestId,
+    trace: call.trace,
     retry: false,
     onEnd: (listener) => call.onEnd(listener),
   };

@@ -6,6 +6,7 @@ import { ErrorInfoSchema } from "../../gen/google/rpc/error_details_pb.ts";
 import { Health } from "../../gen/grpc/health/v1/health_pb.ts";
 import { errorFromFailure, UpstreamFailure } from "../../src/errors/from-failure.ts";
 import { gatewayError } from "../../src/errors/reasons.ts";
+import { readTraceContext } from "../../src/lib/trace-context.ts";
 import { AccessLog } from "../../src/observe/access-log.ts";
 import type { ObservedCall } from "../../src/observe/observed-call.ts";
 import { ManualClock } from "../support/manual-clock.ts";
@@ -126,6 +127,19 @@ describe("AccessLog", () => {
       { code: "ABORTED", reason: "_OTHER", domain: "_OTHER", attempts: 2 },
     ]);
     expect(written[0]).not.toMatch(/10\.1\.2\.3|patient|evil/);
+  });
+
+  it("names the caller's trace and span, where a valid traceparent came", () => {
+    const { written, log, call } = setUp();
+    const traceparent = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01";
+    log.finished({ ...call, trace: readTraceContext(traceparent, undefined) }, undefined);
+    log.flush();
+    expect(JSON.parse(written[0] ?? "")).toMatchObject({
+      trace_id: "4bf92f3577b34da6a3ce929d0e0e4736",
+      span_id: "00f067aa0ba902b7",
+      trace_flags: "01",
+      requestId: "abc-1",
+    });
   });
 
   it("says of a request that is no call only what became of it", () => {

@@ -18,6 +18,8 @@ beforeAll(async () => {
 });
 afterAll(() => upstream.close());
 
+const TRACEPARENT = `00-${"a".repeat(32)}-${"b".repeat(16)}-00`;
+
 const metricsOf = async (address: string, headers: Record<string, string> = {}) => {
   const response = await fetch(`http://${address}/metrics`, { headers });
   return { status: response.status, text: await response.text() };
@@ -47,7 +49,10 @@ describe("a gateway that is called", () => {
     ]);
     const transport = createGrpcTransport({ baseUrl: `http://${gateway.address}` });
     const client = createClient(Operations, transport);
-    await client.getOperation({ name: OPERATION }, { headers: { "x-request-id": "of-the-test" } });
+    await client.getOperation(
+      { name: OPERATION },
+      { headers: { "x-request-id": "of-the-test", traceparent: TRACEPARENT } },
+    );
     await client.getOperation({ name: "no name" }).catch(() => undefined);
     await createClient(Health, transport).check({});
     await fetch(`http://${gateway.address}/${OPERATION}`);
@@ -59,7 +64,14 @@ describe("a gateway that is called", () => {
       .map((line) => JSON.parse(line))
       .filter(({ message }) => message === "rpc");
     expect(lines).toMatchObject([
-      { code: "OK", requestId: "of-the-test", upstreamStatus: 200, attempts: 1, protocol: "grpc" },
+      {
+        code: "OK",
+        requestId: "of-the-test",
+        trace_id: "a".repeat(32),
+        upstreamStatus: 200,
+        attempts: 1,
+        protocol: "grpc",
+      },
       { code: "INVALID_ARGUMENT", reason: "NAME_INVALID" },
       { method: "_OTHER", httpStatus: 404 },
     ]);

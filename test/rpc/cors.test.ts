@@ -168,6 +168,8 @@ describe.each([
     expect(String(answer.headers["access-control-allow-methods"]).split(", ")).toEqual(["GET", "POST"]);
     const allowed = String(answer.headers["access-control-allow-headers"]).split(", ");
     for (const name of wanted.split(",")) expect(allowed).toContain(name);
+    // What would be ignored is not let in: whose quota a call counts on is not the page's to say.
+    for (const name of ["x-goog-user-project", "x-goog-request-params"]) expect(allowed).not.toContain(name);
     expect(answer.headers["access-control-max-age"]).toBe("7200");
     expect(answer.headers["vary"]).toContain("Access-Control-Request-Headers");
     expect(answer.headers).not.toHaveProperty("access-control-allow-credentials");

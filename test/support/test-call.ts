@@ -2,6 +2,7 @@ import type { DescMethod } from "@bufbuild/protobuf";
 import { Code, ConnectError } from "@connectrpc/connect";
 import { Operations } from "../../gen/google/longrunning/operations_pb.ts";
 import type { Clock, Timer } from "../../src/lib/clock.ts";
+import { readTraceContext, type TraceContext } from "../../src/lib/trace-context.ts";
 import type { Call, ProtocolName } from "../../src/rpc/call.ts";
 import { Metadata } from "../../src/rpc/metadata.ts";
 
@@ -20,6 +21,7 @@ export class TestCall implements Call {
   readonly protocol: ProtocolName;
   readonly peer = "127.0.0.1:1";
   readonly requestId = "test-request";
+  readonly trace: TraceContext | undefined;
   readonly deadline: number;
   readonly responseHeader = new Metadata();
   readonly responseTrailer = new Metadata();
@@ -32,6 +34,7 @@ export class TestCall implements Call {
     this.method = options.method ?? Operations.method.getOperation;
     this.protocol = options.protocol ?? "grpc";
     this.headers = options.headers ?? {};
+    this.trace = readTraceContext(this.headers["traceparent"], this.headers["tracestate"]);
     const { timeoutMs, clock } = options;
     this.deadline =
       timeoutMs !== undefined && clock ? clock.monotonic() + timeoutMs : Number.POSITIVE_INFINITY;
