@@ -63,11 +63,15 @@ export function errorFromResponse(response: RestResponse, context: UpstreamError
 
 const NOTHING_SAID: ErrorBody = { shape: "other" };
 
+const REQUEST_ID_HEADERS = ["x-goog-request-id", "x-request-id", "x-cloud-trace-context"];
+
 /** The upstream's id of a request, from its response headers; `undefined` if none is a plain token of ≤ 128 characters. */
 export function upstreamRequestId(response: Pick<RestResponse, "headers">): string | undefined {
-  return ["x-goog-request-id", "x-request-id", "x-cloud-trace-context"]
-    .map((name) => response.headers[name])
-    .find(isPlainId);
+  for (const name of REQUEST_ID_HEADERS) {
+    const id = response.headers[name];
+    if (isPlainId(id)) return id;
+  }
+  return undefined;
 }
 
 function isPlainId(id: string | undefined): id is string {

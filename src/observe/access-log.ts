@@ -48,11 +48,11 @@ export class AccessLog implements CallObserver {
   readonly #clock: Clock;
   readonly #write: (lines: string) => void;
   readonly #pid: number;
-  readonly #methods = new WeakMap<ObservedCall["method"], string>();
+  readonly #begins = new WeakMap<ObservedCall["method"], Partial<Record<ObservedCall["protocol"], string>>>();
   #lines = "";
   #collecting = false;
   #time = 0;
-  #timeText = "";
+  #head = "";
 
   constructor({ clock, write, pid }: AccessLogParts) {
     this.#clock = clock;
@@ -61,8 +61,8 @@ export class AccessLog implements CallObserver {
   }
 
   finished(call: ObservedCall, error: ConnectError | undefined): void {
-    const method = this.#methodOf(call.method);
-    if (method === "") return;
+    const begin = this.#beginOf(call);
+    if (begin === "") return;
     const name = error === undefined ? "OK" : codeName(error.code);
     const { upstreamOutcome: upstream } = call;
     const upstreamFields =
@@ -78,7 +78,7 @@ export class AccessLog implements CallObserver {
     const failure = error === undefined ? "" : failureFields(error, upstream === undefined);
     this.#add(
       name,
-      `${method}"protocol":"${call.protocol}","code":"${name}"${failure},"durationMs":${this.#sinceMs(call.openedAt)}` +
+      `${begin}${name}"${failure},"durationMs":${this.#sinceMs(call.openedAt)}` +
         `,"requestBytes":${call.requestBytes},"responseBytes":${call.responseBytes},"responseMessages":${call.responseMessages}` +
         `,"peer":"${call.peer}","requestId":"${call.requestId}"${traceFields}${upstreamFields}`,
     );
@@ -105,7 +105,7 @@ export class AccessLog implements CallObserver {
 
   #add(code: string, fields: string): void {
     const severity = FAULTS.has(code) ? "ERROR" : "INFO";
-    this.#lines += `{"severity":"${severity}","time":"${this.#now()}","pid":${this.#pid},${fields},"message":"rpc"}\n`;
+    this.#lines += `{"severity":"${severity}${this.#headNow()}${fields},"message":"rpc"}\n`;
     if (this.#lines.length > COLLECT_CHARACTERS) this.flush();
     else if (!this.#collecting) {
       this.#collecting = true;
@@ -118,28 +118,30 @@ export class AccessLog implements CallObserver {
     this.flush();
   };
 
-  /** The field `method`; empty for a call that is not logged. */
-  #methodOf(method: ObservedCall["method"]): string {
-    let text = this.#methods.get(method);
-    if (text === undefined) {
-      const { typeName } = method.parent;
-      text = UNOBSERVED_SERVICES.has(typeName) ? "" : `"method":"${typeName}/${method.name}",`;
-      this.#methods.set(method, text);
+  /** A line up to its code, made once for each method and protocol; empty for a call that is not logged. */
+  #beginOf({ method, protocol }: ObservedCall): string {
+    let begins = this.#begins.get(method);
+    if (begins === undefined) {
+      begins = {};
+      this.#begins.set(method, begins);
     }
-    return text;
+    begins[protocol] ??= UNOBSERVED_SERVICES.has(method.parent.typeName)
+      ? ""
+      : `"method":"${method.parent.typeName}/${method.name}","protocol":"${protocol}","code":"`;
+    return begins[protocol];
   }
 
   #sinceMs(at: number): number {
     return Math.round((this.#clock.monotonic() - at) * 1_000) / 1_000;
   }
 
-  /** The same text within one millisecond. */
-  #now(): string {
+  /** What stands between severity and fields: the same text within one millisecond. */
+  #headNow(): string {
     const time = this.#clock.now();
     if (time !== this.#time) {
       this.#time = time;
-      this.#timeText = new Date(time).toISOString();
+      this.#head = `","time":"${new Date(time).toISOString()}","pid":${this.#pid},`;
     }
-    return this.#timeText;
+    return this.#head;
   }
 }

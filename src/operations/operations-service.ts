@@ -1,6 +1,7 @@
 import { create } from "@bufbuild/protobuf";
 import { type Empty, EmptySchema } from "@bufbuild/protobuf/wkt";
 import type { CancelOperationRequest, Operations } from "../../gen/google/longrunning/operations_pb.ts";
+import type { Encoded } from "../lib/encoded.ts";
 import type { Call } from "../rpc/call.ts";
 import type { ServiceHandlers } from "../rpc/handler.ts";
 import type { OperationsApi } from "../upstream/operations-api.ts";
@@ -48,14 +49,31 @@ function plainHandlers(api: OperationsApi): ServiceHandlers<typeof Operations> {
   };
 }
 
-async function cancel(engine: WaitingEngine, { name }: CancelOperationRequest, call: Call): Promise<Empty> {
-  const { error, outcome } = await engine.cancel(name, new RpcUpstreamCall(call));
-  // Leading metadata would keep gRPC from sending an error as Trailers-Only.
-  if (outcome) (error?.metadata ?? call.responseHeader).set(CANCEL_OUTCOME_HEADER, outcome);
-  if (error) throw error;
-  return empty();
+function cancel(
+  engine: WaitingEngine,
+  { name }: CancelOperationRequest,
+  call: Call,
+): Promise<Encoded<Empty>> {
+  return engine.cancel(name, new RpcUpstreamCall(call)).then(({ error, outcome }) => {
+    // Leading metadata would keep gRPC from sending an error as Trailers-Only.
+    if (outcome) (error?.metadata ?? call.responseHeader).set(CANCEL_OUTCOME_HEADER, outcome);
+    if (error) throw error;
+    return EMPTY;
+  });
 }
 
-function empty(): Empty {
-  return create(EmptySchema);
+const NO_BYTES = new Uint8Array(0);
+const NO_MEMBERS = new TextEncoder().encode("{}");
+
+/** What Cancel and Delete are answered with: always the same, so its bytes are made once. */
+const EMPTY: Encoded<Empty> = {
+  encoded: true,
+  schema: EmptySchema,
+  toBinary: () => NO_BYTES,
+  toJson: () => NO_MEMBERS,
+  toMessage: () => create(EmptySchema),
+};
+
+function empty(): Encoded<Empty> {
+  return EMPTY;
 }

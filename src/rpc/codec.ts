@@ -1,6 +1,7 @@
 import { isUtf8 } from "node:buffer";
 import {
   create,
+  type DescField,
   type DescMessage,
   fromBinary,
   fromJsonString,
@@ -14,7 +15,7 @@ import {
 } from "@bufbuild/protobuf";
 import { isFieldError } from "@bufbuild/protobuf/reflect";
 import { BinaryReader, WireType } from "@bufbuild/protobuf/wire";
-import { FeatureSet_FieldPresence } from "@bufbuild/protobuf/wkt";
+import { FeatureSet_FieldPresence, hasCustomJsonRepresentation } from "@bufbuild/protobuf/wkt";
 import { gatewayError } from "../errors/reasons.ts";
 import { type Encoded, isEncoded } from "../lib/encoded.ts";
 
@@ -61,8 +62,8 @@ function brokenTexts(type: DescMessage, bytes: Uint8Array): { field: string; des
   return [];
 }
 
-/** For types whose field 1 is a plain string, how a message of it is called in JavaScript. */
-const firstStrings = new Map<DescMessage, string | undefined>();
+/** Field 1 of the types where it is a plain string. */
+const firstStrings = new Map<DescMessage, DescField | undefined>();
 
 /** Tag of field 1 as a string. */
 const FIRST_STRING_TAG = 0x0a;
@@ -73,30 +74,65 @@ const FIRST_STRING_TAG = 0x0a;
  */
 function decodeName(type: DescMessage, bytes: Uint8Array): Message | undefined {
   if (bytes[0] !== FIRST_STRING_TAG || bytes[1] !== bytes.length - 2 || bytes.length > 129) return undefined;
-  let name = firstStrings.get(type);
-  if (name === undefined && !firstStrings.has(type)) {
-    name = findFirstString(type);
-    firstStrings.set(type, name);
-  }
-  if (name === undefined) return undefined;
+  const field = firstStringOf(type);
+  if (field === undefined) return undefined;
   const text = Buffer.from(bytes.buffer, bytes.byteOffset + 2, bytes.length - 2).toString();
   if (text.includes(REPLACEMENT)) return undefined;
   const message: Message & Record<string, unknown> = create(type);
-  message[name] = text;
+  message[field.localName] = text;
   return message;
+}
+
+/** For types whose field 1 is a plain string, an object with that member alone; see {@link decodeJsonName}. */
+const onlyNames = new Map<DescMessage, RegExp | undefined>();
+
+/**
+ * The same for JSON, where the general way costs more than all the rest of the path: an object whose only member is the
+ * field by its usual name, with a string without escapes. `undefined` for anything else.
+ */
+function decodeJsonName(type: DescMessage, text: string): Message | undefined {
+  const field = firstStringOf(type);
+  if (field === undefined) return undefined;
+  let only = onlyNames.get(type);
+  if (only === undefined && !onlyNames.has(type)) {
+    only = compileOnlyName(type, field);
+    onlyNames.set(type, only);
+  }
+  const value = only?.exec(text)?.[1];
+  if (value === undefined) return undefined;
+  const message: Message & Record<string, unknown> = create(type);
+  message[field.localName] = value;
+  return message;
+}
+
+/** https://www.rfc-editor.org/rfc/rfc8259#section-2 and §7: whitespace, and what needs no escape in a string. */
+function compileOnlyName(type: DescMessage, { jsonName }: DescField): RegExp | undefined {
+  if (hasCustomJsonRepresentation(type) || !/^\w+$/.test(jsonName)) return undefined;
+  const text = '"([^"\\\\\\x00-\\x1f]*)"';
+  const tokens = ["^", "\\{", `"${jsonName}"`, ":", text, "\\}", "$"];
+  return new RegExp(tokens.join("[ \\t\\n\\r]*"));
+}
+
+function firstStringOf(type: DescMessage): DescField | undefined {
+  let field = firstStrings.get(type);
+  if (field === undefined && !firstStrings.has(type)) {
+    field = findFirstString(type);
+    firstStrings.set(type, field);
+  }
+  return field;
 }
 
 /** What Node puts where bytes are no UTF-8. */
 const REPLACEMENT = "\ufffd";
 
-function findFirstString(type: DescMessage): string | undefined {
+function findFirstString(type: DescMessage): DescField | undefined {
   const field = type.fields.find(({ number }) => number === 1);
   const plain =
     field?.fieldKind === "scalar" &&
     field.scalar === ScalarType.STRING &&
     field.oneof === undefined &&
     field.presence === FeatureSet_FieldPresence.IMPLICIT;
-  return plain ? field.localName : undefined;
+  return plain ? field : undefined;
 }
 
 /**
@@ -112,7 +148,7 @@ export function createJsonCodec(registry: Registry): Codec {
       if (!isUtf8(bytes)) throw gatewayError("REQUEST_MALFORMED", "the request is not in UTF-8, as JSON is");
       try {
         const json = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length).toString();
-        return fromJsonString(type, json, options);
+        return decodeJsonName(type, json) ?? fromJsonString(type, json, options);
       } catch (error) {
         const why = error instanceof Error ? error.message : "";
         throw gatewayError("REQUEST_MALFORMED", `the request is not a ${type.typeName} in JSON: ${why}`, {

@@ -38,17 +38,19 @@ const SHORT: ReadonlyMap<string, string> = new Map(
   ]),
 );
 
+/** Both in one, for the one look that a call takes. */
+const BY_TYPE: ReadonlyMap<string, Wire | undefined> = new Map([
+  ...WIRES,
+  ...[...SHORT].map(([short, full]) => [short, WIRES.get(full)] as const),
+]);
+
 /** All content types of requests, as `Accept-Post` lists them. */
 export const ACCEPT_POST: string = [...SHORT.keys(), ...WIRES.keys()].join(", ");
 
 /** Finds out how a request with this `content-type` speaks; `undefined` when no protocol has it. */
 export function findWire(contentType: string | undefined): Wire | undefined {
   if (contentType === undefined) return undefined;
-  return lookUp(contentType) ?? lookUp(normalise(contentType));
-}
-
-function lookUp(contentType: string): Wire | undefined {
-  return WIRES.get(SHORT.get(contentType) ?? contentType);
+  return BY_TYPE.get(contentType) ?? BY_TYPE.get(normalise(contentType));
 }
 
 /** Media types ignore case, and JSON may say the charset that it always has (RFC 9110 §8.3.1). */

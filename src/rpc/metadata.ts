@@ -7,9 +7,12 @@ export class Metadata {
 
   /** Replaces what is there under `name`. */
   set(name: string, value: string): void {
-    const entry = this.entries.find(([known]) => known === name);
-    if (entry) entry[1] = value;
-    else this.entries.push([name, value]);
+    for (const entry of this.entries)
+      if (entry[0] === name) {
+        entry[1] = value;
+        return;
+      }
+    this.entries.push([name, value]);
   }
 
   /** Adds a line under `name`, beside those that are there. */

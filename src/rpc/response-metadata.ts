@@ -40,6 +40,19 @@ const NAME = /^[!#$%&'*+\-.^_`|~0-9a-z]{1,255}$/;
 /** A field value of RFC 9110 §5.5 without its obsolete bytes above ASCII. */
 const VALUE = /^[\t\x20-\x7e]*$/;
 
+/** Names that have been found legal: all those of our own handlers, after a few calls. */
+const legalNames = new Set<string>();
+
+/** Bound on {@link legalNames}: an error of the upstream may bring names of its own. */
+const LEGAL_NAMES_MAX = 64;
+
+function isLegalName(name: string): boolean {
+  if (legalNames.has(name)) return true;
+  if (RESERVED.has(name) || !NAME.test(name)) return false;
+  if (legalNames.size < LEGAL_NAMES_MAX) legalNames.add(name);
+  return true;
+}
+
 /**
  * Adds custom metadata to a header block, each name behind `prefix`. What is reserved or no legal field is left
  * out: metadata must never break an answer, and Node's HTTP/2 lets a NUL byte in a value forge further headers.
@@ -49,7 +62,7 @@ export function addMetadata(into: HeaderRecord, from: Metadata | Headers | undef
   for (const [name, value] of "entries" in from && Array.isArray(from.entries)
     ? from.entries
     : (from as Headers)) {
-    if (RESERVED.has(name) || !NAME.test(name) || !VALUE.test(value)) continue;
+    if (!isLegalName(name) || !VALUE.test(value)) continue;
     const key = prefix + name;
     const present = into[key];
     into[key] = present === undefined ? value : [...(Array.isArray(present) ? present : [present]), value];

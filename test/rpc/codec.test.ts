@@ -1,4 +1,4 @@
-import { create, equals, fromBinary, toBinary } from "@bufbuild/protobuf";
+import { create, equals, fromBinary, fromJsonString, toBinary } from "@bufbuild/protobuf";
 import { EmptySchema, StringValueSchema, StructSchema } from "@bufbuild/protobuf/wkt";
 import { Code, ConnectError } from "@connectrpc/connect";
 import fc from "fast-check";
@@ -9,7 +9,8 @@ import {
   OperationSchema,
 } from "../../gen/google/longrunning/operations_pb.ts";
 import { BadRequestSchema } from "../../gen/google/rpc/error_details_pb.ts";
-import { protoCodec } from "../../src/rpc/codec.ts";
+import { registry } from "../../src/lib/any-registry.ts";
+import { createJsonCodec, protoCodec } from "../../src/rpc/codec.ts";
 import { anyText } from "../support/any-text.ts";
 
 const TYPES = [
@@ -20,6 +21,41 @@ const TYPES = [
   EmptySchema,
   StructSchema,
 ];
+
+describe("the JSON codec", () => {
+  it("decodes what protobuf-es decodes, to an equal message, and refuses what it refuses", () => {
+    const codec = createJsonCodec(registry);
+    const key = fc.constantFrom("name", "name", "name", "value", "filter", "pageSize", "__proto__", "NAME");
+    const value = fc.oneof(
+      anyText({ maxLength: 300 }).map((text) => JSON.stringify(text)),
+      fc.constantFrom('"\\ud800"', "null", "1", "true", '["a"]', '{"name":"a"}', "'a'"),
+    );
+    const space = fc.constantFrom("", "", " ", "\r\n\t", "\f");
+    const member = fc.tuple(key, space, value).map(([name, gap, json]) => `"${name}"${gap}:${gap}${json}`);
+    const object = fc
+      .tuple(fc.array(member, { maxLength: 2 }), space)
+      .map(([members, gap]) => `${gap}{${gap}${members.join(",")}${gap}}${gap}`);
+    const text = fc.oneof(
+      { weight: 9, arbitrary: object },
+      fc.constantFrom("", "[]", '"name"', "null", "{} {}"),
+    );
+    fc.assert(
+      fc.property(fc.constantFrom(...TYPES), text, (type, json) => {
+        let expected: unknown;
+        try {
+          expected = fromJsonString(type, json, { registry, ignoreUnknownFields: true });
+        } catch {
+          expect(() => codec.decode(type, Buffer.from(json))).toThrowError(
+            expect.objectContaining({ code: Code.InvalidArgument }),
+          );
+          return;
+        }
+        expect(codec.decode(type, Buffer.from(json))).toEqual(expected);
+      }),
+      { numRuns: 5_000 },
+    );
+  });
+});
 
 describe("protoCodec", () => {
   it("decodes what protobuf-es decodes, to an equal message, and refuses what it refuses", () => {
