@@ -22,10 +22,10 @@ export interface RequestHead extends Framing {
 export type HeadLimits = Pick<ListenerLimits, "headerListBytes" | "headerFields">;
 
 /**
- * Blanks around values, colons and line ends are not counted as the header list, but have to be kept until the head is
- * complete: together they may be as long as the list itself.
+ * What of a line is not counted as the header list: colon, line end and blanks. It has to be kept until the head is
+ * complete, so it has a limit, too; other clients than those of an attacker write four bytes of it.
  */
-const RAW_FACTOR = 2;
+const BLANKS_PER_FIELD = 16;
 
 const fields = new FieldLines();
 
@@ -42,7 +42,7 @@ export function readRequestHead(
 ): RequestHead | Refusal | undefined {
   // RFC 9112 §2.2: one empty line in front of a request is from a client that ends its bodies with one.
   const from = end - start > 1 && bytes[start] === CR && bytes[start + 1] === LF ? start + 2 : start;
-  const rawBytes = RAW_FACTOR * limits.headerListBytes;
+  const rawBytes = limits.headerListBytes + BLANKS_PER_FIELD * limits.headerFields;
   const unfinished = end - start > rawBytes ? HEADERS_TOO_LARGE : undefined;
   const line = readRequestLine(bytes, from, end);
   if (line === undefined) return unfinished;

@@ -3,8 +3,14 @@ import type { HeadLimits } from "./request-head.ts";
 /** A field line (RFC 9112 §5) without its CR LF. */
 const FIELD_LINE = /^([!#$%&'*+\-.^_`|~0-9A-Za-z]+):[\t\x20-\x7e\x80-\xff]*$/;
 
-/** Fields that decide how a message is framed or routed; as trailers they are an attempt at something (RFC 9110 §6.5.1). */
-const NEVER = new Set(["content-length", "transfer-encoding", "host"]);
+/**
+ * Fields that decide where a message ends, where it belongs or what becomes of the connection. As trailers they are an
+ * attempt at something (RFC 9110 §6.5.1), and some servers heed them there.
+ */
+const NEVER = new Set([
+  ...["content-length", "transfer-encoding", "host", "connection", "keep-alive", "proxy-connection"],
+  ...["upgrade", "te", "trailer", "expect"],
+]);
 
 /**
  * The trailer section of a request (RFC 9112 §7.1.2): checked and counted like a header block of its own, and left

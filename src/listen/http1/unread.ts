@@ -1,7 +1,7 @@
 /**
  * What has arrived on a connection and is not read yet. Mostly that is one chunk as the socket brought it, and nothing
- * is copied; what comes while something lies there is appended to a buffer that grows by doubling, so that a caller who
- * sends byte after byte costs no more than its bytes.
+ * is copied; what comes while something lies there is appended to a buffer that has room, so that a caller who sends
+ * byte after byte costs no more than its bytes.
  */
 export class Unread {
   /** Those from {@link start} to {@link end} are unread. The reader moves `start`, and may overwrite them. */
@@ -25,7 +25,7 @@ export class Unread {
     }
     const { length } = this;
     if (!this.#own || this.end + chunk.length > this.bytes.length) {
-      const larger = Buffer.allocUnsafeSlow(Math.max(2 * (length + chunk.length), SMALLEST));
+      const larger = Buffer.allocUnsafeSlow(length + chunk.length + ROOM);
       this.bytes.copy(larger, 0, this.start, this.end);
       this.bytes = larger;
       this.start = 0;
@@ -47,5 +47,5 @@ export class Unread {
 
 const NOTHING = Buffer.alloc(0);
 
-/** A first guess at how much more comes. */
-const SMALLEST = 1_024;
+/** So much may come in small pieces before the buffer grows again. Not doubled: every connection may hold one. */
+const ROOM = 8_192;

@@ -68,6 +68,8 @@ describe("ChunkedBody", () => {
     ["a trailer with a bare CR", "0\r\nA: b\rC: d\r\n\r\n"],
     ["a trailer that frames", "0\r\nContent-Length: 5\r\n\r\n"],
     ["a trailer that frames in another way", "0\r\nTransfer-encoding: chunked\r\n\r\n"],
+    ["a trailer that ends the connection, to which Node listens", "0\r\nConnection: close\r\n\r\n"],
+    ["a trailer that changes the protocol", "0\r\nUpgrade: h2c\r\n\r\n"],
     ["a trailer that routes", "0\r\nHost: b\r\n\r\n"],
   ])("is broken by %s, as a whole and byte by byte", (_what, text) => {
     expect(read(text).progress).toBe("broken");
