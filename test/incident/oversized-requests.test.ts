@@ -7,6 +7,7 @@ import { type ChildServer, startEchoServer } from "../support/child-server.ts";
 import { SAY } from "../support/echo-service.ts";
 import { envelope } from "../support/encode-request.ts";
 import { GoodCaller, grpcBody } from "../support/good-caller.ts";
+import { indexed, intoTable, notIntoTable } from "../support/hpack-writer.ts";
 import { Flag, Frame, frame, grpcFields, headerBlock, RawH2 } from "../support/raw-h2.ts";
 import { settled, underAttack } from "../support/under-attack.ts";
 
@@ -173,6 +174,33 @@ describe.each(CARRIERS)("over %s, a request that is too much", (_name, carriers)
       expect([431, "closed"]).toContain(http1);
       if (fields.length === 1) expect(http1).toBe(431);
     });
+  });
+
+  it("in its header block costs its stream only: the next call may refer to what the refused block said", async () => {
+    const client = await RawH2.connect(server.port);
+    const [, , , ...rest] = grpcFields(SAY);
+    const large = Buffer.concat([
+      headerBlock(grpcFields(SAY)),
+      intoTable(":path", SAY),
+      ...Array.from({ length: 150 }, (_, at) => notIntoTable(`x-${at}`, "1")),
+    ]);
+    const small = Buffer.concat([
+      headerBlock([
+        [":method", "POST"],
+        [":scheme", "http"],
+      ]),
+      indexed(62),
+      headerBlock(rest),
+    ]);
+    client.send(
+      frame(Frame.HEADERS, Flag.END_HEADERS, 1, large),
+      frame(Frame.HEADERS, Flag.END_HEADERS, 3, small),
+      frame(Frame.DATA, Flag.END_STREAM, 3, grpcBody({ text: "x" })),
+    );
+    expect(await client.receive(isReset(1))).toBeDefined();
+    expect(await client.receive(endsInHeaders(3))).toBeDefined();
+    expect(client.frames.some(({ type, stream }) => type === Frame.DATA && stream === 3)).toBe(true);
+    client.destroy();
   });
 
   it("of 8 KB in its header block is fine", async () => {
