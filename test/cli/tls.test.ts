@@ -174,3 +174,17 @@ function certificateOf(address: string): Promise<string> {
     }).on("error", reject);
   });
 }
+
+it("serves TLS by ALPN and clear text with several workers, whose connections come from another process", async () => {
+  const gateway = await startServe([
+    ...["--workers", "2", "--tls-certificate", certificate, "--tls-key", key],
+  ]);
+  // Two of each, so that each worker has one.
+  for (let round = 0; round < 2; round++) {
+    expect(await list(`https://${gateway.address}`)).toBe(3);
+    expect(await list(`http://${gateway.address}`)).toBe(3);
+    expect(await live(gateway.address)).toBe(200);
+  }
+  gateway.child.kill("SIGTERM");
+  expect((await gateway.ended).code).toBe(0);
+});
