@@ -9,8 +9,9 @@ const ALONE = ["test/incident/**/*.test.ts", "test/emulator/start-emulator.test.
 
 export default defineConfig({
   test: {
-    testTimeout: 20_000,
-    hookTimeout: 20_000,
+    // What is stuck, not what is slow: on a machine that does ten things at once, all takes ten times as long.
+    testTimeout: 60_000,
+    hookTimeout: 60_000,
     pool: "forks",
     // Many of the tests wait for sockets and processes; one worker per core would leave the cores idle meanwhile.
     maxWorkers: 3,

@@ -37,22 +37,23 @@ it("`workers: auto` runs one process for each CPU", async () => {
   await stop(gateway);
 });
 
-it("connections go to the workers in equal parts, over TCP and over a Unix socket", async () => {
+it.each(["TCP", "a Unix socket"])("connections go to the workers in equal parts over %s", async (kind) => {
   const path = join(directory, "port");
-  for (const listen of ["127.0.0.1:0", `unix:${path}`]) {
-    const gateway = await startServe(["--workers", "2", "--listen", listen]);
-    const options = listen.startsWith("unix:") ? { nodeOptions: { path } } : {};
-    const baseUrl = listen.startsWith("unix:") ? "http://localhost" : `http://${gateway.address}`;
-    for (let call = 0; call < 8; call++) {
-      const transport = createConnectTransport({ baseUrl, httpVersion: "2", ...options });
-      await createClient(Operations, transport).listOperations({ name: DATASET });
-    }
-    await stop(gateway);
-    const calls = new Map<unknown, number>();
-    for (const { pid, method } of await logOf(gateway))
-      if (method !== undefined) calls.set(pid, (calls.get(pid) ?? 0) + 1);
-    expect([...calls.values()]).toEqual([4, 4]);
+  const unix = kind === "a Unix socket";
+  const gateway = await startServe(["--workers", "2", ...(unix ? ["--listen", `unix:${path}`] : [])]);
+  for (let call = 0; call < 8; call++) {
+    const transport = createConnectTransport({
+      baseUrl: unix ? "http://localhost" : `http://${gateway.address}`,
+      httpVersion: "2",
+      ...(unix && { nodeOptions: { path } }),
+    });
+    await createClient(Operations, transport).listOperations({ name: DATASET });
   }
+  await stop(gateway);
+  const calls = new Map<unknown, number>();
+  for (const { pid, method } of await logOf(gateway))
+    if (method !== undefined) calls.set(pid, (calls.get(pid) ?? 0) + 1);
+  expect([...calls.values()]).toEqual([4, 4]);
 });
 
 it("a connection on its way to a worker that dies is served by another", async () => {
