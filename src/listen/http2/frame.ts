@@ -39,6 +39,9 @@ export const FRAME_HEADER_BYTES = 9;
 /** The largest payload that is taken, and that is sent: what every peer must bear (RFC 9113 §4.2). */
 export const FRAME_PAYLOAD_BYTES = 16_384;
 
+/** Dependency and weight of a stream, which nobody heeds any more (RFC 7540 §6.3). */
+export const PRIORITY_BYTES = 5;
+
 /** Flow-control window of a stream, and of a connection, before anyone has spoken of it (RFC 9113 §6.9.2). */
 export const DEFAULT_WINDOW = 65_535;
 
@@ -54,4 +57,9 @@ export class ConnectionError extends Error {
     super(message);
     this.code = code;
   }
+}
+
+/** The error for what has no name of its own. */
+export function protocolError(message: string): ConnectionError {
+  return new ConnectionError(ErrorCode.PROTOCOL_ERROR, message);
 }

@@ -123,15 +123,15 @@ export class SessionWatch {
       session.fail(ErrorCode.SETTINGS_TIMEOUT, "SETTINGS were not acknowledged");
       return;
     }
-    if (incoming.openBlock !== undefined && now - incoming.openBlock.begunAt >= headersMs) {
+    if (incoming.requests.openBlock !== undefined && now - incoming.requests.openBlock.begunAt >= headersMs) {
       session.fail(ErrorCode.ENHANCE_YOUR_CALM, "a header block takes too long");
       return;
     }
     this.#retireIfDue(session, watched);
     if (watched.retiredAt !== undefined && now - watched.retiredAt >= ROUND_TRIP_MS) session.refuseNew();
     if (watched.pingSentAt !== undefined) return;
-    if (incoming.lastStream !== watched.lastStream) {
-      watched.lastStream = incoming.lastStream;
+    if (incoming.requests.lastStream !== watched.lastStream) {
+      watched.lastStream = incoming.requests.lastStream;
       watched.lastSign = now;
     } else if (now - watched.lastSign >= pingAfterMs && session.blockedSince === undefined) {
       watched.pingSentAt = now;

@@ -2,15 +2,17 @@ import type { Socket } from "node:net";
 import type { CarrierContext } from "../carrier.ts";
 import { peerOf } from "../peer-address.ts";
 import type { App, ResetCode } from "../transport.ts";
+import { FloodGuard } from "./flood-guard.ts";
 import { ConnectionError, ErrorCode, MAX_31_BITS } from "./frame.ts";
 import { FrameReader } from "./frame-reader.ts";
 import { goawayFrame, pingFrame, resetFrame, windowUpdateFrame } from "./frame-writer.ts";
 import { HpackError } from "./hpack-error.ts";
 import { Incoming, type IncomingOwner } from "./incoming.ts";
 import { type SendObserver, SendQueue } from "./send-queue.ts";
-import { ownSettings } from "./settings.ts";
+import { ownSettings, PeerSettings } from "./settings.ts";
 import type { Slab } from "./slab.ts";
 import type { Http2Stream } from "./stream.ts";
+import { StreamErrors } from "./stream-errors.ts";
 import { StreamTable } from "./stream-table.ts";
 import type { Turn, Writer } from "./turn.ts";
 
@@ -49,6 +51,7 @@ export class Http2Session implements IncomingOwner, SendObserver, Writer {
   readonly #context: SessionContext;
   readonly #socket: Socket;
   readonly #reader: FrameReader;
+  readonly #guard: FloodGuard;
   readonly #streams = new StreamTable();
   readonly #queue = new SendQueue(this);
   #toTell: Http2Stream[] = [];
@@ -69,7 +72,17 @@ export class Http2Session implements IncomingOwner, SendObserver, Writer {
     this.peer = peerOf(socket);
     this.openedAt = clock.monotonic();
     this.timeToGo = departure.timeToGo();
-    this.incoming = new Incoming(this, this.#streams, this.#queue, limits, clock);
+    this.#guard = new FloodGuard(clock, limits);
+    this.incoming = new Incoming(this, {
+      owner: this,
+      streams: this.#streams,
+      queue: this.#queue,
+      errors: new StreamErrors(this, this.#streams, this.#queue, this.#guard),
+      guard: this.#guard,
+      peer: new PeerSettings(),
+      limits,
+      clock,
+    });
     this.#reader = new FrameReader(this.incoming);
     this.#control(ownSettings(limits));
     socket.on("data", (chunk: Buffer) => this.#read(chunk));
@@ -122,7 +135,7 @@ export class Http2Session implements IncomingOwner, SendObserver, Writer {
   }
 
   sentData(): void {
-    this.incoming.sentData();
+    this.#guard.sentData();
   }
 
   drained(stream: Http2Stream): void {
@@ -167,9 +180,10 @@ export class Http2Session implements IncomingOwner, SendObserver, Writer {
 
   /** Takes no more streams; the connection ends after the last one that is open. */
   refuseNew(): void {
-    if (this.incoming.lastTaken !== MAX_31_BITS) return;
-    this.incoming.lastTaken = this.incoming.lastStream;
-    this.#control(goawayFrame(this.incoming.lastStream, ErrorCode.NO_ERROR));
+    const { requests } = this.incoming;
+    if (requests.lastTaken !== MAX_31_BITS) return;
+    requests.lastTaken = requests.lastStream;
+    this.#control(goawayFrame(requests.lastStream, ErrorCode.NO_ERROR));
     this.#leaving = true;
   }
 
@@ -178,7 +192,7 @@ export class Http2Session implements IncomingOwner, SendObserver, Writer {
     if (this.#failed || this.endedAt !== undefined) return;
     this.#failed = true;
     this.#cutAll();
-    this.#queue.control(goawayFrame(this.incoming.lastStream, code, message));
+    this.#queue.control(goawayFrame(this.incoming.requests.lastStream, code, message));
     this.#schedule();
   }
 

@@ -33,26 +33,32 @@ export function ownSettings(limits: ListenerLimits): Buffer {
  */
 export class PeerSettings {
   initialWindow = DEFAULT_WINDOW;
-  headerTableBytes = 4_096;
+  #headerTableBytes = 4_096;
 
   /**
-   * Reads the payload of a SETTINGS frame.
+   * Reads the payload of a SETTINGS frame. True: the peer has made its header table smaller, if only for a moment,
+   * and wants to be told that ours is (RFC 7541 §4.2).
    *
    * @throws ConnectionError for a value that is not allowed.
    */
-  read(bytes: Buffer, start: number, end: number): void {
+  read(bytes: Buffer, start: number, end: number): boolean {
     if ((end - start) % SETTING_BYTES !== 0)
       throw new ConnectionError(ErrorCode.FRAME_SIZE_ERROR, "SETTINGS with a piece of a setting");
     if (end - start > SETTINGS_MAX * SETTING_BYTES)
       throw new ConnectionError(ErrorCode.ENHANCE_YOUR_CALM, `more than ${SETTINGS_MAX} settings`);
-    for (let at = start; at < end; at += SETTING_BYTES)
+    let smaller = false;
+    for (let at = start; at < end; at += SETTING_BYTES) {
+      const before = this.#headerTableBytes;
       this.#set(bytes.readUInt16BE(at), bytes.readUInt32BE(at + 2));
+      if (this.#headerTableBytes < before) smaller = true;
+    }
+    return smaller;
   }
 
   #set(id: number, value: number): void {
     switch (id) {
       case Setting.HEADER_TABLE_SIZE:
-        this.headerTableBytes = value;
+        this.#headerTableBytes = value;
         break;
       case Setting.ENABLE_PUSH:
         if (value > 1) throw new ConnectionError(ErrorCode.PROTOCOL_ERROR, "ENABLE_PUSH is 0 or 1");

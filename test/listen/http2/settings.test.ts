@@ -23,13 +23,23 @@ function refusal(...settings: [id: number, value: number][]): number | undefined
 
 describe("PeerSettings", () => {
   it("begins with what the RFC begins with", () => {
-    expect(announced()).toMatchObject({ initialWindow: 65_535, headerTableBytes: 4_096 });
+    expect(announced()).toMatchObject({ initialWindow: 65_535 });
   });
 
   it("takes the last value of a setting, and ignores settings that it does not know", () => {
     const peer = announced([Setting.INITIAL_WINDOW_SIZE, 1], [0xabc, 7], [Setting.INITIAL_WINDOW_SIZE, 2]);
     expect(peer.initialWindow).toBe(2);
-    expect(announced([Setting.HEADER_TABLE_SIZE, 0]).headerTableBytes).toBe(0);
+  });
+
+  it("tells when the peer has made its header table smaller, if only for a moment (RFC 7541 §4.2)", () => {
+    const peer = new PeerSettings();
+    const smaller = (...sizes: number[]) => {
+      const frame = settingsFrame(sizes.map((size) => [Setting.HEADER_TABLE_SIZE, size]));
+      return peer.read(frame, FRAME_HEADER_BYTES, frame.length);
+    };
+    expect([smaller(), smaller(4_096), smaller(8_192)]).toEqual([false, false, false]);
+    expect([smaller(4_096), smaller(4_096)]).toEqual([true, false]);
+    expect([smaller(0, 4_096), smaller(5_000)]).toEqual([true, false]);
   });
 
   it.each([
