@@ -5,6 +5,9 @@ import { Flag, Frame, frame, type ReceivedFrame } from "./raw-h2.ts";
 /** What a peer may say of its HPACK table, and where Node's HTTP/2 reads its own. */
 const HEADER_TABLE_SIZE = 1;
 
+/** RFC 9113 §7. */
+const COMPRESSION_ERROR = 9;
+
 /**
  * HPACK as Node's HTTP/2 does it (nghttp2), for judging ours by: a client of `node:http2` in memory, before a server
  * that writes down its header blocks and answers with any.
@@ -16,6 +19,7 @@ export class NodeHpack {
   #block: Buffer[] = [];
   #onBlock: (stream: number, block: Buffer) => void = () => {};
   #onAck: () => void = () => {};
+  #goaway: number | undefined;
 
   constructor(options: { maxDeflateDynamicTableSize?: number } = {}) {
     const [client, server] = duplexPair();
@@ -42,6 +46,18 @@ export class NodeHpack {
     });
     this.#server.write(frame(Frame.HEADERS, Flag.END_HEADERS | Flag.END_STREAM, stream, block));
     return answered;
+  }
+
+  /** Whether Node takes a header block of an answer for HPACK at all, whatever it makes of the fields in it. */
+  async accepts(block: Uint8Array): Promise<boolean> {
+    const [, stream, request] = await this.#request({ ":path": "/" });
+    const over = new Promise<void>((resolve) => {
+      request.on("close", resolve);
+      this.#session.on("close", resolve);
+    });
+    this.#server.write(frame(Frame.HEADERS, Flag.END_HEADERS | Flag.END_STREAM, stream, block));
+    await over;
+    return this.#goaway !== COMPRESSION_ERROR;
   }
 
   /** Tells Node how large a table it may use, and waits until it has acknowledged. */
@@ -100,6 +116,7 @@ export class NodeHpack {
       if (flags & Flag.ACK) this.#onAck();
       else this.#server.write(frame(Frame.SETTINGS, Flag.ACK, 0));
     }
+    if (type === Frame.GOAWAY) this.#goaway = payload.readUInt32BE(4);
     if (type !== Frame.HEADERS && type !== Frame.CONTINUATION) return;
     this.#block.push(flags & Flag.PRIORITY && type === Frame.HEADERS ? payload.subarray(5) : payload);
     if (flags & Flag.END_HEADERS) this.#onBlock(stream, Buffer.concat(this.#block.splice(0)));

@@ -3,7 +3,9 @@ import fc from "fast-check";
 import { afterEach, describe, expect, it } from "vitest";
 import { HpackDecoder } from "../../../src/listen/http2/hpack-decoder.ts";
 import { encodeHeaders, encodeTableSizeUpdate } from "../../../src/listen/http2/hpack-encoder.ts";
+import { HpackError } from "../../../src/listen/http2/hpack-error.ts";
 import { STATIC_TABLE } from "../../../src/listen/http2/hpack-static-table.ts";
+import { indexed, intoTable, neverIntoTable, notIntoTable, sizeUpdate } from "../../support/hpack-writer.ts";
 import { NodeHpack } from "../../support/node-hpack.ts";
 
 const LIMITS = { headerListBytes: 1_000_000, headerFields: 1_000 };
@@ -139,5 +141,48 @@ describe("Node's HTTP/2 client", () => {
     const block = Buffer.concat([encodeTableSizeUpdate(0), encodeHeaders({ "x-a": "b" }, 200)]);
     expect(await peer.decode(block)).toEqual([":status", "200", "x-a", "b"]);
     expect(await peer.decode(encodeHeaders({ "x-a": "b" }, 200))).toEqual([":status", "200", "x-a", "b"]);
+  });
+});
+
+describe("what is no HPACK", () => {
+  const word = fc.string({ unit: fc.constantFrom(..."abc0"), maxLength: 6 });
+  const name = fc.oneof(word, fc.integer({ min: 0, max: 66 }));
+  const piece = fc.oneof(
+    fc.integer({ min: 1, max: 61 }).map(indexed),
+    fc.integer({ min: 0, max: 66 }).map(indexed),
+    fc.tuple(name, word).map(([name, value]) => intoTable(name, value)),
+    fc.tuple(name, word).map(([name, value]) => notIntoTable(name, value)),
+    fc.tuple(name, word).map(([name, value]) => neverIntoTable(name, value)),
+    // A string in Huffman codes, right or wrong.
+    fc
+      .uint8Array({ minLength: 1, maxLength: 4 })
+      .map((codes) => Buffer.concat([Buffer.from([0, 1, 0x61, 0x80 | codes.length]), codes])),
+    fc.uint8Array({ maxLength: 3 }).map((bytes) => Buffer.from(bytes)),
+  );
+  const block = fc
+    .tuple(
+      fc.array(fc.integer({ min: 0, max: 4_200 }).map(sizeUpdate), { maxLength: 2 }),
+      fc.array(piece, { maxLength: 6 }),
+    )
+    .map((parts) => Buffer.concat(parts.flat()));
+
+  it("is the same to us and to nghttp2", async () => {
+    await fc.assert(
+      fc.asyncProperty(block, fc.option(fc.nat()), async (block, cut) => {
+        const bytes = cut === null ? block : block.subarray(0, cut % (block.length + 1));
+        let ours = true;
+        try {
+          new HpackDecoder().decode(bytes, LIMITS);
+        } catch (error) {
+          if (!(error instanceof HpackError)) throw error;
+          ours = false;
+        }
+        const peer = new NodeHpack();
+        const theirs = await peer.accepts(bytes);
+        peer.close();
+        expect(ours).toBe(theirs);
+      }),
+      { numRuns: 500 },
+    );
   });
 });
