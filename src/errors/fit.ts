@@ -7,7 +7,7 @@ import {
   RequestInfoSchema,
   RetryInfoSchema,
 } from "../../gen/google/rpc/error_details_pb.ts";
-import { gatewayError } from "./reasons.ts";
+import { errorOf } from "./thrown.ts";
 
 /**
  * What the headers and trailers of an error may come to in all: Java's gRPC client loses everything, the status
@@ -65,7 +65,7 @@ const CUTS: readonly Cut[] = [
  * may be the answer to other calls too, and is left as it is.
  */
 export function finishError(thrown: unknown, requestId: string): ConnectError {
-  const error = thrown instanceof ConnectError ? thrown : bug(thrown);
+  const error = errorOf(thrown);
   const draft: Draft = { message: error.rawMessage.toWellFormed(), details: [...error.details] };
   const has = (desc: DescMessage) => draft.details.some((detail) => typeOf(detail) === desc.typeName);
   if (has(ErrorInfoSchema) && !has(RequestInfoSchema))
@@ -92,11 +92,6 @@ function shrink(draft: Draft, budget: number): ReadonlySet<string> {
     }
   }
   return names;
-}
-
-/** Anything thrown that is no ConnectError is a fault of the gateway's own; what it says stays inside. */
-function bug(thrown: unknown): ConnectError {
-  return gatewayError("GATEWAY_BUG", "internal error in the gateway", { cause: thrown });
 }
 
 /**

@@ -1,12 +1,13 @@
-import { Code, type ConnectError } from "@connectrpc/connect";
+import { Code, ConnectError } from "@connectrpc/connect";
 import { failureFacts } from "../errors/failure-facts.ts";
 import type { Reason } from "../errors/reasons.ts";
 import type { Log } from "./log.ts";
 import type { CallObserver, HttpRefused, ObservedCall, ObservedRefusal } from "./observed-call.ts";
 
 /**
- * Writes what went wrong in the gateway itself, once for each call that ended with GATEWAY_BUG: its caller was told
- * no more than a request id, which leads here.
+ * Writes what went wrong in the gateway itself, once for each call that ended for it: with GATEWAY_BUG, or with an error
+ * that has it inside, as that of a wait has whose reads failed. Its caller was told no more than a request id, which
+ * leads here.
  */
 export class BugLog implements CallObserver {
   readonly #log: Pick<Log, "error">;
@@ -16,27 +17,36 @@ export class BugLog implements CallObserver {
   }
 
   finished(call: ObservedCall, error: ConnectError | undefined): void {
-    if (error === undefined || !isBug(error)) return;
+    const bug = error && bugIn(error);
+    if (bug === undefined) return;
     const { method, protocol, requestId, trace } = call;
     const name = `${method.parent.typeName}/${method.name}`;
-    this.#write(error, { method: name, protocol, requestId, ...(trace && { trace_id: trace.traceId }) });
+    this.#write(bug, { method: name, protocol, requestId, ...(trace && { trace_id: trace.traceId }) });
   }
 
   refused({ requestId }: ObservedRefusal, why: HttpRefused | ConnectError): void {
-    if (!("httpStatus" in why) && isBug(why)) this.#write(why, { method: "_OTHER", requestId });
+    const bug = "httpStatus" in why ? undefined : bugIn(why);
+    if (bug) this.#write(bug, { method: "_OTHER", requestId });
   }
 
-  #write(error: ConnectError, fields: Readonly<Record<string, string>>): void {
-    this.#log.error("the gateway failed in a way it should not", { ...fields, cause: describe(error.cause) });
+  #write(bug: ConnectError, fields: Readonly<Record<string, string>>): void {
+    this.#log.error("the gateway failed in a way it should not", { ...fields, cause: describe(bug.cause) });
   }
-}
-
-function isBug(error: ConnectError): boolean {
-  return error.code === Code.Internal && failureFacts(error).reason === ("GATEWAY_BUG" satisfies Reason);
 }
 
 /** How deep causes are followed; a chain may be a ring. */
 const MAX_CAUSES = 5;
+
+/** The GATEWAY_BUG that an error is, or has inside. */
+function bugIn(error: ConnectError): ConnectError | undefined {
+  let inner: unknown = error;
+  for (let depth = 0; inner instanceof ConnectError && depth < MAX_CAUSES; depth++) {
+    if (inner.code === Code.Internal && failureFacts(inner).reason === ("GATEWAY_BUG" satisfies Reason))
+      return inner;
+    inner = inner.cause;
+  }
+  return undefined;
+}
 
 /** An error and its causes with their stacks, without what they quote. */
 function describe(cause: unknown, depth = 0): string {

@@ -1,11 +1,12 @@
 import { create } from "@bufbuild/protobuf";
-import { Code, ConnectError } from "@connectrpc/connect";
+import { Code } from "@connectrpc/connect";
 import {
   type CancelAndWaitResponse,
   CancelAndWaitResponse_Outcome as Outcome,
   CancelAndWaitResponseSchema as Schema,
 } from "../../gen/lrogateway/v1/operation_watcher_pb.ts";
 import { gatewayError } from "../errors/reasons.ts";
+import { errorOf } from "../errors/thrown.ts";
 import type { Encoded } from "../lib/encoded.ts";
 import type { Call } from "../rpc/call.ts";
 import { Cancelling, outcomeOf, unresolved } from "./cancelling.ts";
@@ -80,7 +81,7 @@ export async function cancelAndWait(
     if (!seen.done) return answer(Outcome.STILL_RUNNING, seen);
     return answer(Outcome[outcomeOf(seen, attempt.resolution.doneBefore(seen))], seen);
   } catch (cause) {
-    const error = ConnectError.from(cause);
+    const error = errorOf(cause);
     if (error.code === Code.NotFound) return create(Schema, { outcome: Outcome.NOT_FOUND });
     throw error;
   } finally {

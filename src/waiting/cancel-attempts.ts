@@ -1,5 +1,6 @@
-import { ConnectError } from "@connectrpc/connect";
+import type { ConnectError } from "@connectrpc/connect";
 import type { Config } from "../config/config.ts";
+import { errorOf } from "../errors/thrown.ts";
 import type { Clock, Timer } from "../lib/clock.ts";
 import { EqualTimers } from "../lib/equal-timers.ts";
 import type { TraceContext } from "../lib/trace-context.ts";
@@ -188,7 +189,7 @@ export class CancelAttempt implements Reader, CancelPolicy {
     call.onEnd((why) => this.posted(call, why));
     api.cancel(this.target.name, call).then(
       () => this.posted(call, undefined),
-      (cause) => this.posted(call, ConnectError.from(cause)),
+      (cause) => this.posted(call, errorOf(cause)),
     );
   }
 

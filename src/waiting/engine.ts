@@ -1,4 +1,4 @@
-import { ConnectError } from "@connectrpc/connect";
+import type { ConnectError } from "@connectrpc/connect";
 import type {
   ListOperationsRequest,
   ListOperationsResponse,
@@ -9,6 +9,7 @@ import type {
   WatchOperationsResponse,
 } from "../../gen/lrogateway/v1/operation_watcher_pb.ts";
 import type { Config, WaitingConfig } from "../config/config.ts";
+import { errorOf } from "../errors/thrown.ts";
 import type { Clock } from "../lib/clock.ts";
 import type { Encoded } from "../lib/encoded.ts";
 import { EqualTimers } from "../lib/equal-timers.ts";
@@ -199,7 +200,7 @@ export class WaitingEngine {
             resolve(page);
           },
           (cause) => {
-            const error = ConnectError.from(cause);
+            const error = errorOf(cause);
             settle(error);
             reject(error);
           },

@@ -7,6 +7,7 @@ import {
   OperationSchema,
 } from "../../gen/google/longrunning/operations_pb.ts";
 import { gatewayError, type Reason } from "../errors/reasons.ts";
+import { errorOf } from "../errors/thrown.ts";
 import { registry } from "../lib/any-registry.ts";
 import type { Clock } from "../lib/clock.ts";
 import type { Encoded } from "../lib/encoded.ts";
@@ -130,7 +131,7 @@ export class Listing implements Poll {
       else this.arrived(result.toMessage(), ticket, readTime);
     };
     call.onEnd(finish);
-    api.list(this.request(), call).then(finish, (cause) => finish(ConnectError.from(cause)));
+    api.list(this.request(), call).then(finish, (cause) => finish(errorOf(cause)));
     return true;
   }
 

@@ -2,6 +2,7 @@ import { ConnectError } from "@connectrpc/connect";
 import type { Operation } from "../../gen/google/longrunning/operations_pb.ts";
 import type { Config } from "../config/config.ts";
 import { gatewayError } from "../errors/reasons.ts";
+import { errorOf } from "../errors/thrown.ts";
 import type { Clock } from "../lib/clock.ts";
 import type { Encoded } from "../lib/encoded.ts";
 import { isDone } from "../lib/operation-done.ts";
@@ -147,7 +148,7 @@ export class ReadCollapse {
     };
     // Whoever ends the call does not wait for the upstream stage to notice.
     call.onEnd(finish);
-    this.api.get(lane.target.name, call).then(finish, (cause) => finish(ConnectError.from(cause)));
+    this.api.get(lane.target.name, call).then(finish, (cause) => finish(errorOf(cause)));
   }
 
   /** The upstream call that serves all readers: as long as the most patient one has, retried if one wants that. */

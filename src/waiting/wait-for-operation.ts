@@ -1,5 +1,6 @@
-import { ConnectError } from "@connectrpc/connect";
+import type { ConnectError } from "@connectrpc/connect";
 import type { Operation } from "../../gen/google/longrunning/operations_pb.ts";
+import { errorOf } from "../errors/thrown.ts";
 import type { Encoded } from "../lib/encoded.ts";
 import type { Call } from "../rpc/call.ts";
 import type { UpstreamCall } from "../upstream/operations-api.ts";
@@ -60,7 +61,7 @@ export async function readOnce(engine: WaitingEngine, name: string, call: Call):
   try {
     return await read.result.finally(() => timer.cancel());
   } catch (cause) {
-    const error = ConnectError.from(cause);
+    const error = errorOf(cause);
     if (error === call.ended || error === timeUp || meaningOf(error, engine.options.credentials) === "ends")
       throw error;
     throw nothingRead(error);
