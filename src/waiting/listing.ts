@@ -18,6 +18,7 @@ import { Observation } from "./observation.ts";
 import { READ_TIMEOUT_MS } from "./read-collapse.ts";
 import { type FailureMeaning, ownReason, retryAfter } from "./read-failure.ts";
 import type { Poll, ReadScope, ReadTicket } from "./read-scope.ts";
+import { MIN_INTERVAL_MS } from "./schedule.ts";
 import type { UpstreamClock } from "./upstream-clock.ts";
 
 /** Operations asked for in a page. The upstream may send fewer. */
@@ -176,7 +177,7 @@ export class Listing implements Poll {
 
   private broken(error: ConnectError): void {
     if (this.tools.meaningOf(error) === "limited") {
-      this.target.scope.schedule(this, this.due);
+      this.target.scope.schedule(this, this.tools.clock.monotonic() + MIN_INTERVAL_MS);
       return;
     }
     const { pages } = this;

@@ -10,7 +10,7 @@ import { READ_TIMEOUT_MS, type ReadCollapse, type Reader } from "./read-collapse
 import { type FailureMeaning, retryAfter } from "./read-failure.ts";
 import type { Poll, ReadTicket } from "./read-scope.ts";
 import type { ReadTarget } from "./read-target.ts";
-import { ageOf, backoff, longestInterval, nextInterval } from "./schedule.ts";
+import { ageOf, backoff, longestInterval, MIN_INTERVAL_MS, nextInterval } from "./schedule.ts";
 import type { UpstreamClock } from "./upstream-clock.ts";
 
 /** What a shared poll works with. */
@@ -181,8 +181,8 @@ export class SharedPoll implements Poll, Reader {
     this.lastFailure = error;
     if (!own) return;
     const now = this.tools.clock.monotonic();
-    // A refused read is due at once: its scope waits out the pause.
-    if (meaning === "limited") this.queueAt(now);
+    // A refused read is due as soon as any: its scope waits out the pause, which may be none.
+    if (meaning === "limited") this.queueAt(now + MIN_INTERVAL_MS);
     else {
       this.failures++;
       this.queueAt(now + Math.max(backoff(this.failures, this.tools.random()), retryAfter(error) ?? 0));

@@ -47,7 +47,7 @@ test(`${WATCHED} watched operations of one dataset: the requests of a cycle are 
   expect(lags).toHaveLength(WATCHED);
   // An interval, its jitter downwards, and the pages of one pass.
   expect(Math.max(...lags)).toBeLessThanOrEqual(20_000 + 300);
-});
+}, 60_000);
 
 test("from the first moment on the list answers for all of them", async () => {
   const bench = sweepBench();

@@ -294,3 +294,15 @@ test("a state that was read before somebody left is not told to one who comes an
   await clock.advance(100);
   expect(late.messages.map(({ state }) => state)).toEqual([State.SUCCEEDED]);
 });
+
+test("a refusal that asks for no pause is no reason to read sooner than a second later", async () => {
+  const fault = { status: 429, headers: { "retry-after": "0" } };
+  const { clock, upstream, watch } = bench({
+    behaviour: { fault: (_kind, _name, nth) => (nth <= 3 ? { fault } : undefined) },
+  });
+  upstream.start(NAME, HOUR);
+  watch();
+  await clock.advance(20_000);
+  const reads = upstream.requests("get").map(({ at }) => at);
+  for (const [n, at] of reads.slice(1).entries()) expect(at - reads[n]!).toBeGreaterThanOrEqual(1_000);
+});
