@@ -20,6 +20,7 @@ const { stampOf, STAMP } = createRequire(import.meta.url)("../bin/is-built.js") 
 // Taken before the sources are read: one that changes meanwhile makes the stamp wrong, and dist/ is not used.
 const stamp = stampOf(".");
 rmSync(STAMP, { force: true });
+rmSync("dist/.cache", { recursive: true, force: true });
 const bundle = await rolldown({
   input: "src/main.ts",
   platform: "node",

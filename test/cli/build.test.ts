@@ -151,4 +151,22 @@ describe("a start", () => {
   });
 });
 
+it("a start makes Node.js load nothing of its fetch", async () => {
+  const list = join(directory, "builtin.txt");
+  const spy = join(directory, "builtin.cjs");
+  writeFileSync(
+    spy,
+    `process.on("exit", () => require("node:fs").writeFileSync(${JSON.stringify(list)}, process.moduleLoadList.join("\\n")));`,
+  );
+  const gateway = await startServe(["--upstream-endpoint", "http://127.0.0.1:9", ...NO_CREDENTIALS], {
+    launcher: build.launcher,
+    nodeArgs: ["--require", spy],
+  });
+  gateway.child.kill("SIGTERM");
+  await gateway.ended;
+  const builtin = readFileSync(list, "utf8").split("\n");
+  expect(builtin).toContain("NativeModule http");
+  expect(builtin.filter((name) => /undici|fetch/.test(name))).toEqual([]);
+});
+
 const NO_CREDENTIALS = ["--upstream-credentials", "none"];
