@@ -74,6 +74,23 @@ export class SendQueue {
     this.#last = stream;
   }
 
+  /** How many streams wait for the window of the connection. */
+  get starving(): number {
+    return this.#starved.length;
+  }
+
+  /** Forgets a stream that is cut: for the window of the connection it could wait as long as its peer likes. */
+  remove(stream: Http2Stream): void {
+    for (const chunk of stream.body) this.waitingBytes -= chunk.length;
+    this.waitingBytes += stream.bodySent;
+    stream.body.length = 0;
+    stream.bodySent = 0;
+    stream.headBlock = undefined;
+    stream.trailerBlock = undefined;
+    const at = stream.queued ? this.#starved.indexOf(stream) : -1;
+    if (at >= 0) this.#starved.splice(at, 1);
+  }
+
   /** The peer takes more on the whole connection. @throws ConnectionError */
   widen(bytes: number): void {
     this.#window += bytes;
@@ -84,7 +101,7 @@ export class SendQueue {
     this.#starved = [];
     for (const stream of starved) {
       stream.queued = false;
-      if (stream.outcome === undefined) this.add(stream);
+      this.add(stream);
     }
   }
 

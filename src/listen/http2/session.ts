@@ -130,7 +130,8 @@ export class Http2Session implements IncomingOwner, SendObserver, Writer {
 
   lost(stream: Http2Stream, ending: "reset by peer" | "reset here"): void {
     this.#streams.remove(stream, ending);
-    this.#forget(stream);
+    stream.outcome = "cut";
+    this.#queue.remove(stream);
     this.arrived(stream);
   }
 
@@ -267,22 +268,11 @@ export class Http2Session implements IncomingOwner, SendObserver, Writer {
     this.#telling = false;
   }
 
-  /** Lets go of what a stream that is cut still had to send. */
-  #forget(stream: Http2Stream): void {
-    stream.outcome = "cut";
-    let bytes = -stream.bodySent;
-    for (const chunk of stream.body) bytes += chunk.length;
-    this.#queue.waitingBytes -= bytes;
-    stream.body.length = 0;
-    stream.bodySent = 0;
-    stream.headBlock = undefined;
-    stream.trailerBlock = undefined;
-  }
-
   #cutAll(): void {
     for (const stream of this.#streams.open()) {
       this.#streams.remove(stream, "reset by peer");
-      this.#forget(stream);
+      stream.outcome = "cut";
+      this.#queue.remove(stream);
       this.arrived(stream);
     }
     this.#tell();

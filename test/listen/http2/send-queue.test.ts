@@ -182,10 +182,34 @@ describe("SendQueue", () => {
     stream.answer(200, {}, Buffer.alloc(100));
     sender.send();
     stream.outcome = "cut";
+    sender.queue.remove(stream);
     stream.sendWindow += 100;
     sender.queue.add(stream);
     sender.send();
     expect(sender.bodyOf(1).length).toBe(10);
+    expect(sender.queue.waitingBytes).toBe(0);
+  });
+
+  it("keeps nothing of streams that are cut while they wait for a window that never comes", () => {
+    const sender = new Sender();
+    sender.stream(1).answer(200, {}, Buffer.alloc(DEFAULT_WINDOW));
+    sender.send();
+    for (let id = 3; id < 203; id += 2) {
+      const stream = sender.stream(id);
+      stream.answer(200, {}, Buffer.from("x"));
+      sender.send();
+      expect(sender.queue.starving).toBe(1);
+      stream.outcome = "cut";
+      sender.queue.remove(stream);
+    }
+    expect(sender.queue.starving).toBe(0);
+    expect(sender.queue.waitingBytes).toBe(0);
+    // One that still waits goes on when the window comes.
+    sender.stream(203).answer(200, {}, Buffer.from("late"));
+    sender.send();
+    sender.queue.widen(4);
+    sender.send();
+    expect(sender.bodyOf(203).toString()).toBe("late");
   });
 
   it("refuses a window above 2^31-1", () => {
