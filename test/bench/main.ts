@@ -1,6 +1,6 @@
 /**
  * What a call costs, beside other servers that do the same job: `npm run bench [-- --quick --part=PART --only=CELL
- * --rivals=NAME]`. Parts are `cost`, `latency`, `connections`, `streams`, `start`, `workers` and, with
+ * --rivals=NAME]`. Parts are `cost`, `path`, `latency`, `connections`, `streams`, `start`, `workers` and, with
  * `--soak-minutes=60`, `soak`; without one, all. See docs/performance.md for what is measured and how.
  */
 import { mkdirSync, writeFileSync } from "node:fs";
@@ -10,12 +10,14 @@ import { measureConnections } from "./connections.ts";
 import { measureLatency } from "./latency.ts";
 import { type Measured, measureCell, OTHER_CORE } from "./measure.ts";
 import { type Options, readOptions } from "./options.ts";
+import { measurePath } from "./path.ts";
 import {
   circumstances,
   connectionsTable,
   latencyTable,
   median,
   memoryTable,
+  pathTable,
   ratioTable,
   soakTable,
   startTable,
@@ -36,7 +38,16 @@ const own = RIVALS.find(({ name }) => name === "lro-gateway") as Rival;
 const upstream = await startUpstream(OTHER_CORE);
 const results: Record<string, unknown> = {};
 try {
-  for (const [part, measure] of Object.entries({ cost, latency, connections, streams, start, workers, soak }))
+  for (const [part, measure] of Object.entries({
+    cost,
+    path,
+    latency,
+    connections,
+    streams,
+    start,
+    workers,
+    soak,
+  }))
     if (options.parts.test(part)) results[part] = await measure(upstream, options);
 } finally {
   await upstream.stop();
@@ -60,6 +71,12 @@ async function cost(upstream: Upstream, options: Options): Promise<Record<string
   }
   console.log(`${ratioTable(cells)}\n\n${memoryTable(cells)}\n`);
   return cells;
+}
+
+async function path(_: Upstream, { rounds }: Options) {
+  const measured = await measurePath(rounds);
+  console.log(`${pathTable(measured)}\n`);
+  return measured;
 }
 
 async function latency(upstream: Upstream, options: Options) {

@@ -1,7 +1,16 @@
 import { parseArgs } from "node:util";
 
 /** What is measured, in this order: see docs/performance.md. */
-export const PARTS = ["cost", "latency", "connections", "streams", "start", "workers", "soak"] as const;
+export const PARTS = [
+  "cost",
+  "path",
+  "latency",
+  "connections",
+  "streams",
+  "start",
+  "workers",
+  "soak",
+] as const;
 
 /** How the bench is run. */
 export interface Options {

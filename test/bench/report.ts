@@ -2,6 +2,7 @@ import { cpus } from "node:os";
 import type { CostOverConnections } from "./connections.ts";
 import type { Latency } from "./latency.ts";
 import type { Measured } from "./measure.ts";
+import type { PathCost } from "./path.ts";
 import type { SoakSlice } from "./soak.ts";
 import type { Start } from "./start.ts";
 import type { IdleStreams } from "./streams.ts";
@@ -39,6 +40,14 @@ export function ratioTable(results: Results): string {
 function ratio(cost: readonly number[] | undefined, own: readonly number[] | undefined): string {
   if (cost === undefined || own === undefined) return "–";
   return median(cost.map((micros, round) => micros / (own[round] ?? Number.NaN))).toFixed(2);
+}
+
+/** What the RPC path costs without sockets. */
+export function pathTable(all: readonly PathCost[]): string {
+  return table(
+    ["The RPC path alone", "µs of CPU per call"],
+    all.map(({ cell, cpuMicros }) => [cell, median(cpuMicros).toFixed(2)]),
+  );
 }
 
 /** Latencies as ratios to the gateway's, which has its own in milliseconds. */
