@@ -1,5 +1,10 @@
 import { expect, test } from "vitest";
+import {
+  type ListOperationsResponse,
+  ListOperationsResponseSchema,
+} from "../../gen/google/longrunning/operations_pb.ts";
 import { WatchOperationResponse_Kind as Kind } from "../../gen/lrogateway/v1/operation_watcher_pb.ts";
+import { encode } from "../support/encode.ts";
 import { type BenchOptions, EngineBench, operationName } from "../support/engine-bench.ts";
 import { SeededRandom } from "../support/seeded-random.ts";
 import { StreamReader } from "../support/stream-reader.ts";
@@ -141,4 +146,80 @@ test("identities are swept apart, each with its own token", async () => {
   expect(wrong).toEqual([]);
   expect(ends).toBe(60);
   expect(engine.stats).toMatchObject({ operations: 0, watches: 0 });
+});
+
+test("an end that a list shows needs no read of its own", async () => {
+  const bench = sweepBench();
+  const { clock, upstream } = bench;
+  const lags = watchAll(bench, 100, () => 60_000);
+  await clock.advance(58_000);
+  const before = upstream.requests("get").length;
+  await clock.advance(30_000);
+  expect(lags).toHaveLength(100);
+  // The sample of each sweep, and no more.
+  expect(upstream.requests("get").length - before).toBeLessThanOrEqual(3);
+});
+
+test("a sweep keeps the interval of its youngest member", async () => {
+  const bench = sweepBench();
+  const { clock, engine, upstream, call } = bench;
+  for (let n = 0; n < 30; n++) {
+    const { name } = upstream.start(operationName(n), 3_600_000, "response", 600_000);
+    new StreamReader(engine.watchOperation(name, call()));
+  }
+  await clock.advance(90_000);
+  const lists = () => upstream.requests("list").map(({ at }) => at);
+  const slow = lists();
+  expect(slow.at(-1)! - slow.at(-2)!).toBeGreaterThanOrEqual(18_000);
+  const begun = clock.monotonic();
+  new StreamReader(engine.watchOperation(upstream.start(operationName("young"), 3_600_000).name, call()));
+  await clock.advance(60_000);
+  const after = lists().filter((at) => at > begun + 1_100);
+  for (const [n, at] of after.slice(1).entries()) {
+    const age = after[n]! - begun;
+    expect(at - after[n]!).toBeLessThanOrEqual(Math.min(Math.max(age / 3, 1_000), 20_000) + 100);
+  }
+});
+
+/** Lets every list hold what `change` makes of its operations. */
+function changeLists(
+  { upstream }: EngineBench,
+  change: (page: ListOperationsResponse["operations"], token: string) => ListOperationsResponse["operations"],
+): void {
+  const list = upstream.list.bind(upstream);
+  upstream.list = async (request, call) => {
+    const page = (await list(request, call)).toMessage();
+    const operations = change(page.operations, request.pageToken);
+    return encode(ListOperationsResponseSchema, { ...page, operations });
+  };
+}
+
+test("of two entries of one name done wins, else the one on the later page", async () => {
+  const bench = sweepBench({ behaviour: { pageSize: 20 } });
+  const { clock, engine, upstream, call } = bench;
+  const finished = operationName("00");
+  const running = operationName("01");
+  for (let n = 0; n < 40; n++)
+    upstream.start(operationName(String(n).padStart(2, "0")), n === 0 ? 30_000 : 3_600_000);
+  // The second page shows these two once more: as they were ten seconds ago, and as one of them will be.
+  changeLists(bench, (operations, token) => {
+    if (token === "") return operations;
+    const now = clock.monotonic();
+    return [
+      ...operations,
+      upstream.show(upstream.operations.get(finished)!, now - 10_000),
+      upstream.show(upstream.operations.get(running)!, now + 600_000),
+    ];
+  });
+  const readers = new Map(
+    [...upstream.operations.keys()].map((name) => [
+      name,
+      new StreamReader(engine.watchOperation(name, call())),
+    ]),
+  );
+  await clock.advance(120_000);
+  expect(readers.get(finished)).toMatchObject({ ended: true, error: undefined });
+  expect(readers.get(finished)!.messages.at(-1)!.operation!.done).toBe(true);
+  const fractions = readers.get(running)!.messages.map(({ progress }) => progress?.fraction ?? 0);
+  expect(Math.max(...fractions)).toBeGreaterThan(0.15);
 });
