@@ -56,6 +56,13 @@ describe("an encoded header block", () => {
     expect(block).toEqual(copy);
   });
 
+  it("is one buffer for trailers that are one object, and never for others", () => {
+    const trailers = { "grpc-status": "0" };
+    expect(encodeHeaders(trailers)).toBe(encodeHeaders(trailers));
+    expect(encodeHeaders({ "grpc-status": "5" })).not.toEqual(encodeHeaders(trailers));
+    expect(encodeHeaders(trailers, 200)).not.toEqual(encodeHeaders(trailers));
+  });
+
   it("is as short as it gets without a dynamic table and Huffman codes", () => {
     expect(encodeHeaders({}, 200).toString("hex")).toBe("88");
     expect(encodeHeaders({}, 503).toString("latin1")).toBe("\x08\x03503");
