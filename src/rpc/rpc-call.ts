@@ -3,6 +3,7 @@ import { ConnectError } from "@connectrpc/connect";
 import { finishError, REQUEST_ID_HEADER } from "../errors/fit.ts";
 import { gatewayError } from "../errors/reasons.ts";
 import type { Clock } from "../lib/clock.ts";
+import { EndListeners } from "../lib/end-listeners.ts";
 import type { RequestIds } from "../lib/request-ids.ts";
 import type { Expiring, TimerWheel } from "../lib/timer-wheel.ts";
 import { readTraceContext, type TraceContext } from "../lib/trace-context.ts";
@@ -105,7 +106,7 @@ export abstract class RpcCall implements FinishedCall, Answering, Receiver, Expi
   #admitted = true;
   /** The answer was decided before the wheel came by last: what is left of it has not left since. */
   #leaving = false;
-  #listeners: ((why: ConnectError) => void)[] | undefined;
+  #listeners: EndListeners | undefined;
   #abort: AbortController | undefined;
   #requestId: string | undefined;
 
@@ -197,14 +198,8 @@ export abstract class RpcCall implements FinishedCall, Answering, Receiver, Expi
       return doNothing;
     }
     if (this.phase === "answered") return doNothing;
-    // Not an empty list that is pushed to: V8 makes room for seventeen then, and hardly any call has two.
-    this.#listeners = this.#listeners ? [...this.#listeners, listener] : [listener];
-    return () => {
-      const listeners = this.#listeners;
-      if (!listeners) return;
-      const at = listeners.indexOf(listener);
-      if (at >= 0) listeners.splice(at, 1);
-    };
+    this.#listeners ??= new EndListeners();
+    return this.#listeners.add(listener);
   }
 
   data(chunk: Buffer): void {
@@ -361,9 +356,7 @@ export abstract class RpcCall implements FinishedCall, Answering, Receiver, Expi
   }
 
   #tell(why: ConnectError): void {
-    const listeners = this.#listeners;
-    this.#listeners = undefined;
-    if (listeners) for (const listener of listeners.slice()) listener(why);
+    this.#listeners?.tell(why);
     this.#abort?.abort(why);
   }
 }

@@ -22,8 +22,11 @@ import { type FieldPlan, Kind, type MessagePlan, planOf } from "./message-plan.t
 import { readNanos, readSeconds, UTC } from "./read-timestamp.ts";
 import { FALSE, NULL, StructTranscoder, TRUE } from "./struct-transcoder.ts";
 
-/** What a {@link JsonTranscoder} makes of a body. */
-export interface Transcoded {
+/**
+ * What a {@link JsonTranscoder} makes of a body. A class, because V8 may make literals in the old generation (see
+ * linked-list.ts), and each would keep its bytes for long.
+ */
+export class Transcoded {
   readonly binary: Uint8Array;
   /** {@link FieldPlan.bit}s of the fields that are set and not the default. */
   readonly set: number;
@@ -31,6 +34,13 @@ export interface Transcoded {
   readonly canonical: boolean;
   /** Where an Any had to be wrapped: its start, its end, and whether in a Struct (1) or a Value (0); in order. */
   readonly wraps: readonly number[];
+
+  constructor(binary: Uint8Array, set: number, canonical: boolean, wraps: readonly number[]) {
+    this.binary = binary;
+    this.set = set;
+    this.canonical = canonical;
+    this.wraps = wraps;
+  }
 }
 
 /** Kept per process: as many ways to spell a `@type` as are worth remembering. */
@@ -78,7 +88,7 @@ export class JsonTranscoder extends StructTranscoder {
       const set = this.object(plan, 0);
       this.space();
       if (this.at !== body.length) return undefined;
-      return { binary: this.out.slice(0, this.pos), set, canonical: this.canonical, wraps: this.wraps };
+      return new Transcoded(this.out.slice(0, this.pos), set, this.canonical, this.wraps);
     } catch (error) {
       if (error === GIVE_UP) return undefined;
       throw error;

@@ -169,7 +169,12 @@ export abstract class Exchange implements Dispatcher.DispatchHandler {
   }
 
   private collect(): Uint8Array {
-    return this.rest ? Buffer.concat(this.rest, this.size) : this.first;
+    const { rest } = this;
+    if (!rest) return this.first;
+    const whole = Buffer.concat(rest, this.size);
+    // V8 may keep the list for long (see linked-list.ts), and each piece is part of a read buffer of 64 KiB.
+    rest.fill(EMPTY);
+    return whole;
   }
 }
 

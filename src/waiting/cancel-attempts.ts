@@ -3,6 +3,7 @@ import type { Config } from "../config/config.ts";
 import { errorOf } from "../errors/thrown.ts";
 import type { Clock, Timer } from "../lib/clock.ts";
 import { EqualTimers } from "../lib/equal-timers.ts";
+import { SmallSet } from "../lib/small-set.ts";
 import type { TraceContext } from "../lib/trace-context.ts";
 import type { OperationsApi, UpstreamAnswerInfo } from "../upstream/operations-api.ts";
 import {
@@ -116,8 +117,7 @@ export class CancelAttempt implements Reader, CancelPolicy {
   readonly credentials: Config["upstream"]["credentials"];
   private readonly target: ReadTarget;
   private readonly tools: AttemptTools;
-  /** One, nearly always. */
-  private readonly cancellers: Canceller[];
+  private readonly cancellers = new SmallSet<Canceller>();
   private result: CancelResult | undefined;
   private timer: Timer | undefined;
   private leaveRead: (() => void) | undefined;
@@ -127,7 +127,7 @@ export class CancelAttempt implements Reader, CancelPolicy {
   constructor(target: ReadTarget, tools: AttemptTools, first: Canceller) {
     this.target = target;
     this.tools = tools;
-    this.cancellers = [first];
+    this.cancellers.add(first);
     this.authorization = first.authorization;
     this.requestId = first.requestId;
     this.credentials = tools.credentials;
@@ -140,20 +140,18 @@ export class CancelAttempt implements Reader, CancelPolicy {
 
   /** Of the one who asks, as long as nobody has joined him. */
   get trace(): TraceContext | undefined {
-    return this.cancellers.length === 1 ? this.cancellers[0]?.trace : undefined;
+    return this.cancellers.size === 1 ? this.cancellers.first?.trace : undefined;
   }
 
   join(canceller: Canceller): void {
-    this.cancellers.push(canceller);
+    this.cancellers.add(canceller);
     if (this.result) canceller.resolved(this.result, this);
   }
 
   /** Lets one go. A POST that is under way is finished for nobody; a second one is not sent. */
   leave(canceller: Canceller): void {
-    const at = this.cancellers.indexOf(canceller);
-    if (at < 0) return;
-    this.cancellers.splice(at, 1);
-    if (this.cancellers.length === 0 && !this.posting) this.close();
+    if (!this.cancellers.delete(canceller)) return;
+    if (this.cancellers.size === 0 && !this.posting) this.close();
   }
 
   persistent(): boolean {
@@ -204,13 +202,16 @@ export class CancelAttempt implements Reader, CancelPolicy {
         this.target.scope.refusedElsewhere(retryAfter(error));
       this.resolution.answeredAt(answer?.date, this.tools.clock.monotonic());
     }
-    if (answer) for (const canceller of this.cancellers) canceller.answered(answer);
+    if (answer)
+      this.cancellers.forEach((canceller) => {
+        canceller.answered(answer);
+      });
     this.step(this.resolution.posted(error, answer !== undefined));
   }
 
   private step(step: CancelStep): void {
     if (step.do === "nothing") this.resolve(step.result);
-    else if (this.cancellers.length === 0) this.close();
+    else if (this.cancellers.size === 0) this.close();
     else if (step.afterMs <= 0) this.act(step.do);
     else this.timer = this.tools.clock.setTimer(step.afterMs, () => this.act(step.do));
   }
@@ -230,7 +231,9 @@ export class CancelAttempt implements Reader, CancelPolicy {
     // Who comes later may join while somebody waits for the outcome.
     if (result.kind === "requested" && this.persistent()) this.timer = joinTimers.set(() => this.close());
     else this.close();
-    for (const canceller of this.cancellers.slice()) canceller.resolved(result, this);
+    this.cancellers.forEach((canceller) => {
+      canceller.resolved(result, this);
+    });
   }
 
   private close(): void {

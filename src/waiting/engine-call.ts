@@ -1,6 +1,7 @@
 import type { ConnectError } from "@connectrpc/connect";
 import { gatewayError } from "../errors/reasons.ts";
 import type { Clock, Timer } from "../lib/clock.ts";
+import { EndListeners } from "../lib/end-listeners.ts";
 import type { TraceContext } from "../lib/trace-context.ts";
 import type { UpstreamAnswerInfo, UpstreamCall } from "../upstream/operations-api.ts";
 
@@ -35,7 +36,7 @@ export class EngineCall implements UpstreamCall {
   /** What the upstream said besides its message; `undefined` until, and unless, it answered. */
   answer: UpstreamAnswerInfo | undefined;
   private readonly timer: Timer | undefined;
-  private listeners: ((why: ConnectError) => void)[] | undefined;
+  private readonly listeners = new EndListeners();
 
   constructor(options: EngineCallOptions) {
     this.deadline = options.deadline;
@@ -57,14 +58,7 @@ export class EngineCall implements UpstreamCall {
       listener(this.ended);
       return () => {};
     }
-    // Not an empty list that is pushed to: V8 makes room for seventeen then, and hardly any call has three.
-    this.listeners = this.listeners ? [...this.listeners, listener] : [listener];
-    return () => {
-      const { listeners } = this;
-      if (!listeners) return;
-      const at = listeners.indexOf(listener);
-      if (at >= 0) listeners.splice(at, 1);
-    };
+    return this.listeners.add(listener);
   }
 
   /** Nobody needs the answer any more, or it came too late. */
@@ -72,9 +66,7 @@ export class EngineCall implements UpstreamCall {
     if (this.ended) return;
     this.ended = why;
     this.timer?.cancel();
-    const listeners = this.listeners;
-    this.listeners = undefined;
-    if (listeners) for (const listener of listeners.slice()) listener(why);
+    this.listeners.tell(why);
   }
 
   private timeUp(): void {
@@ -84,6 +76,6 @@ export class EngineCall implements UpstreamCall {
   /** The answer is there: nothing ends this call any more. */
   settled(): void {
     this.timer?.cancel();
-    this.listeners = undefined;
+    this.listeners.clear();
   }
 }

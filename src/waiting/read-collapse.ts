@@ -6,6 +6,7 @@ import { errorOf } from "../errors/thrown.ts";
 import type { Clock } from "../lib/clock.ts";
 import type { Encoded } from "../lib/encoded.ts";
 import { isDone } from "../lib/operation-done.ts";
+import { SmallSet } from "../lib/small-set.ts";
 import type { TraceContext } from "../lib/trace-context.ts";
 import type { OperationsApi, UpstreamAnswerInfo } from "../upstream/operations-api.ts";
 import { EngineCall } from "./engine-call.ts";
@@ -13,7 +14,6 @@ import { Observation } from "./observation.ts";
 import { meaningOf, retryAfter } from "./read-failure.ts";
 import type { ReadTicket } from "./read-scope.ts";
 import type { ReadTarget } from "./read-target.ts";
-import { Readers } from "./readers.ts";
 import type { UpstreamClock } from "./upstream-clock.ts";
 
 /** One who wants to know what a read finds. */
@@ -43,7 +43,7 @@ export const READ_TIMEOUT_MS = 20_000;
 
 /** A read and all who share it. */
 class SharedRead {
-  readonly readers = new Readers();
+  readonly readers = new SmallSet<Reader>();
   call: EngineCall | undefined;
   /** Takes it back while it waits for its turn. */
   takeBack: (() => void) | undefined;
