@@ -228,6 +228,8 @@ export class Http1Connection {
     this.#call = undefined;
     call?.receiver?.closed(true);
     if (this.#last) this.#end();
+    // A read may have brought a thousand small requests; other connections have their turn between them.
+    else if (this.#unread.length > 0) setImmediate(advance, this);
     else this.advance();
   }
 

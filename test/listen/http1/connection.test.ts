@@ -343,6 +343,23 @@ describe("a connection of HTTP/1.1", () => {
     }
   });
 
+  it("lets others have their turn between pipelined requests", async () => {
+    let turn = 0;
+    const turns: number[] = [];
+    const { client } = await serve((opened) => {
+      turns.push(turn);
+      hello(opened);
+    });
+    const count = (): void => {
+      turn++;
+      if (turns.length < 200) setImmediate(count);
+    };
+    count();
+    client.send(GET.repeat(200));
+    await until(() => turns.length === 200);
+    expect(new Set(turns).size).toBe(200);
+  });
+
   it("stops reading a body while its receiver wants it to", async () => {
     const { client, calls } = await serve(({ call }) => call.pause());
     const size = 20_000_000;
