@@ -57,7 +57,10 @@ interface FailureAnswer {
 const ANSWERS: Record<FailureKind, FailureAnswer> = {
   dns: upstream("UPSTREAM_UNREACHABLE", "the upstream's host name does not resolve; check upstream.endpoint"),
   connect: upstream("UPSTREAM_UNREACHABLE", "the upstream does not accept a connection"),
-  tls: upstream("UPSTREAM_TLS_FAILED", "the TLS handshake with the upstream failed"),
+  tls: upstream(
+    "UPSTREAM_TLS_FAILED",
+    "the TLS handshake with the upstream failed; the gateway's operator has to look at the certificates",
+  ),
   reset: upstream("UPSTREAM_RESET", "the upstream broke off before its answer was complete"),
   "headers-timeout": upstream("UPSTREAM_TIMEOUT", "the upstream did not begin to answer in time"),
   "body-timeout": upstream("UPSTREAM_TIMEOUT", "the upstream did not finish its answer in time"),

@@ -7,5 +7,7 @@ import { gatewayError } from "./reasons.ts";
  */
 export function errorOf(thrown: unknown): ConnectError {
   if (thrown instanceof ConnectError) return thrown;
-  return gatewayError("GATEWAY_BUG", "internal error in the gateway", { cause: thrown });
+  return gatewayError("GATEWAY_BUG", "internal error in the gateway; report it with the request id", {
+    cause: thrown,
+  });
 }

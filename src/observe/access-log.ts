@@ -41,8 +41,8 @@ const FAULTS: ReadonlySet<string> = new Set(["INTERNAL", "UNKNOWN", "DATA_LOSS"]
 
 /**
  * One line of JSON for each call, in the format of the process's log. Holds no resource name, no header of the caller
- * but a well-formed `x-request-id` and `traceparent`, and no text that came from outside: a line is put together from words of our own
- * and numbers, and therefore needs no escaping.
+ * but a well-formed `x-request-id` and `traceparent`, and no text that came from outside: a line is put together from
+ * words of our own and numbers, and therefore needs no escaping.
  */
 export class AccessLog implements CallObserver {
   readonly #clock: Clock;

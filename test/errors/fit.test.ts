@@ -205,7 +205,7 @@ describe("finishError", () => {
     (thrown) => {
       const finished = finishError(thrown);
       expect(finished.code).toBe(Code.Internal);
-      expect(finished.rawMessage).toBe("internal error in the gateway");
+      expect(finished.rawMessage).toBe("internal error in the gateway; report it with the request id");
       expect(finished.findDetails(ErrorInfoSchema)[0]?.reason).toBe("GATEWAY_BUG");
       expect(finished.cause).toBe(thrown);
     },
