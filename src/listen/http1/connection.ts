@@ -225,6 +225,8 @@ export class Http1Connection {
     const call = this.#call;
     // What was answered without being read is no next request.
     if (this.#reading) this.#body.read(this.#unread);
+    // Nor does a pause outlive its call: nobody could end it.
+    this.#bodyPaused = false;
     this.#call = undefined;
     call?.receiver?.closed(true);
     if (this.#last) this.#end();

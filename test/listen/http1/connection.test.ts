@@ -322,6 +322,18 @@ describe("a connection of HTTP/1.1", () => {
     expect(calls.map(({ call }) => call.target)).toEqual(["/a", "/next"]);
   });
 
+  it("reads the next request after one whose body was paused and answered without being read", async () => {
+    const { client, calls } = await serve((opened) => {
+      if (calls.length === 1) opened.call.pause();
+      hello(opened);
+    });
+    client.send(POST);
+    await client.until(/hello$/);
+    client.send(GET);
+    await client.until(/hello[\s\S]*hello$/);
+    expect(calls[1]?.told).toContain("complete");
+  });
+
   it("opens pipelined requests one at a time, in order, and does not read many ahead", async () => {
     const { client, calls } = await serve();
     const padding = `X: ${"x".repeat(1_000)}\r\nHost`;
