@@ -201,7 +201,7 @@ export class Requests {
   #trailers(id: number, flags: number, list: readonly string[] | "too large"): void {
     const stream = this.#streams.get(id);
     if (stream === undefined) {
-      const ending = this.#streams.endingOf(id);
+      const ending = id > this.lastTaken ? "reset here" : this.#streams.endingOf(id);
       if (ending === undefined) throw protocolError(`stream ${id} is older than ${this.lastStream}`);
       if (ending !== "reset here")
         throw new ConnectionError(ErrorCode.STREAM_CLOSED, "HEADERS behind the end of a stream");

@@ -154,6 +154,24 @@ describe("a connection of our own HTTP/2", () => {
     expect(calls[0]?.told).toEqual(["data", "complete"]);
   });
 
+  it("ignores all of a call that was opened while it said GOAWAY, its trailers too", async () => {
+    const { calls, app } = recording();
+    const peer = await connect(app);
+    peer.answersPings = true;
+    peer.send(open(1));
+    await settle(peer);
+    void listener?.drain();
+    const isLast = ({ type, payload }: ReceivedFrame) =>
+      type === Frame.GOAWAY && payload.readUInt32BE() === 1;
+    await peer.receive(isLast);
+    const trailers = headerBlock([["x-a", "b"]]);
+    peer.send(open(3), frame(Frame.DATA, 0, 3, Buffer.from("x")), open(3, Flag.END_STREAM, trailers));
+    await settle(peer);
+    expect(calls.map(({ told }) => told)).toEqual([[]]);
+    calls[0]?.call.answer(200, {});
+    expect(await peer.receive(of(Frame.HEADERS, 1))).toBeDefined();
+  });
+
   it("answers HEAD without a body, whatever its app says", async () => {
     const head = headerBlock([[":method", "HEAD"], ...grpcFields("/a").slice(1)]);
     const peer = await connect((call) => {
