@@ -188,7 +188,7 @@ export class Http1Connection {
   /** Hands on what is here of the body. */
   #readBody(call: Http1Call): void {
     const unread = this.#unread;
-    if (!this.#reading || this.#bodyPaused) return;
+    if (!this.#reading || this.#bodyPaused || this.#socket.destroyed) return;
     if (call.answered === "ended" && !call.requestComplete) {
       this.#linger(unread.length);
       unread.start = unread.end;
@@ -208,7 +208,8 @@ export class Http1Connection {
       unread.release();
     }
     if (data) call.receiver?.data(data);
-    if (complete) call.receiver?.complete();
+    // Data may be the reason for which the call is cut.
+    if (complete && !this.#socket.destroyed) call.receiver?.complete();
   }
 
   /** Reads, or leaves what comes to the kernel, and so to the caller. */

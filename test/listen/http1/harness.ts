@@ -54,12 +54,17 @@ export function recording(seen: Seen[]): App {
 /** Sends pieces over a connection in memory to our carrier. */
 export async function throughOwn(pieces: readonly Buffer[]): Promise<Outcome> {
   const seen: Seen[] = [];
+  return { seen, ...(await throughApp(recording(seen), pieces)) };
+}
+
+/** Sends pieces over a connection in memory to our carrier, which has this app. */
+export async function throughApp(app: App, pieces: readonly Buffer[]): Promise<Omit<Outcome, "seen">> {
   // Its time stands still, so that answers are equal to the byte.
-  const carrier = carrierOf(recording(seen), new ManualClock());
+  const carrier = carrierOf(app, new ManualClock());
   // What a carrier uses of a socket, every Duplex has.
   const outcome = await exchange(pieces, (socket) => carrier.accept(socket as Socket));
   carrier.close();
-  return { seen, ...outcome };
+  return outcome;
 }
 
 function carrierOf(app: App, clock: Clock): Carrier {
@@ -130,6 +135,7 @@ async function exchange(pieces: readonly Buffer[], accept: (socket: Duplex) => v
   for (let i = 0; i < TURNS; i++) await turn();
   client.destroy();
   server.destroy();
+  await turn();
   return { answers, ended };
 }
 
