@@ -265,5 +265,7 @@ describe("the gateway's CORS", () => {
     const exposed = String(answer.headers["access-control-expose-headers"]).split(", ");
     expect(names.size).toBeGreaterThan(4);
     expect([...names].filter((name) => !exposed.includes(name))).toEqual(REQUEST_HEADERS);
+    expect(exposed).toContain("x-request-id");
+    expect(answer.headers["x-request-id"]).toMatch(/^[0-9a-f-]{36}$/);
   });
 });
