@@ -304,7 +304,8 @@ function meaningOf(answer: MemoryAnswer): Meaning {
       messages: [],
       metadata: metadataOf(headers),
     };
-  return { http, contentType, ...none, metadata: {} };
+  // By HTTP alone: the lean path adds a line of text for people, which means nothing to a client.
+  return { http, contentType: contentType.replace(/^text\/plain.*/, ""), ...none, metadata: {} };
 }
 
 /** Where the two ways differ on purpose, and why; `undefined` where they must not. */

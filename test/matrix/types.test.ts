@@ -21,10 +21,16 @@ import { anyOperation, expectSameOperation, viewOf } from "../transcode/upstream
 const DATASET = "projects/p/locations/l/datasets/d";
 const COUNT = 150;
 
-/** What the upstream sends, whatever it is asked for: a fixed choice of everything that may stand in an operation. */
+/**
+ * What the upstream sends: a fixed choice of everything that may stand in an operation. The names end as those that are
+ * asked for, since an answer about another operation is refused.
+ */
 const sent = fc
   .sample(anyOperation, { numRuns: COUNT, seed: 20261124 })
-  .map((operation): JsonObject => JSON.parse(JSON.stringify(operation)));
+  .map(
+    (operation, index): JsonObject =>
+      JSON.parse(JSON.stringify({ ...operation, name: `${operation["name"]}/operations/${index}` })),
+  );
 
 let upstream: FaultServer;
 let gateway: RunningGateway;
