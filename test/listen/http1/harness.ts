@@ -133,10 +133,11 @@ async function exchange(pieces: readonly Buffer[], accept: (socket: Duplex) => v
     await turn();
   }
   for (let i = 0; i < TURNS; i++) await turn();
+  const outcome = { answers, ended };
   client.destroy();
   server.destroy();
   await turn();
-  return { answers, ended };
+  return outcome;
 }
 
 function turn(): Promise<void> {
