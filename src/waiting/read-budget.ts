@@ -11,8 +11,11 @@ import { LearntRate } from "./learnt-rate.ts";
 /** A configured rate is used up to this share: evenly spaced reads arrive unevenly, and a limit is a limit. */
 const CONFIGURED_SHARE = 0.97;
 
-/** Timers fire late; a poll that is late by up to this does not delay those after it. */
-const LATENESS_MS = 25;
+/**
+ * Timers fire late, on a busy machine by many milliseconds; a poll that is late by up to this does not delay those after
+ * it. That no second holds more than its share all the same, {@link ReadBudget.windowAt} sees to.
+ */
+const LATENESS_MS = 200;
 
 /** A call waits for its turn behind this many others at most, and within these bounds: somebody waits for it. */
 const PATIENCE_SLOTS = 2;
@@ -64,7 +67,8 @@ export class ReadBudget {
 
   /** The earliest moment for the next poll. */
   pollAt(now: number): number {
-    return Math.max(this.slot, this.pausedUntil, now);
+    // After a late one, polls may use what CONFIGURED_SHARE keeps back.
+    return Math.max(this.slot, this.pausedUntil, this.windowAt(now, this.rate(now) / CONFIGURED_SHARE));
   }
 
   /** How long a call waits for its turn at most before it is sent all the same. Milliseconds. */
@@ -74,9 +78,12 @@ export class ReadBudget {
 
   /** The earliest moment for a read that a caller waits for: at once during a pause, and while no limit is known. */
   callAt(now: number): number {
-    if (now < this.pausedUntil) return now;
+    return now < this.pausedUntil ? now : this.windowAt(now, this.rate(now));
+  }
+
+  /** When the last second holds so few reads that one more keeps to the rate; at once while no limit is known. */
+  private windowAt(now: number, rate: number): number {
     if (this.configured === undefined && !this.learnt.known) return now;
-    const rate = this.rate(now);
     const inWindow = Math.min(Math.max(Math.round(rate), 1), MAX_LOG);
     const oldest = this.log.at(-inWindow);
     return oldest === undefined ? now : Math.max(oldest + (inWindow * 1000) / rate, now);
@@ -85,10 +92,9 @@ export class ReadBudget {
   /** A read is sent now, of whatever kind. */
   sent(now: number): void {
     const step = 1000 / this.rate(now);
-    this.slot = Math.min(
-      Math.max(this.slot, now - Math.min(LATENESS_MS, step)) + step,
-      now + Math.max(step, MAX_DEBT_MS),
-    );
+    // Later than that was no lateness: nothing was due.
+    const slot = this.slot < now - LATENESS_MS ? now : this.slot;
+    this.slot = Math.min(slot + step, now + Math.max(step, MAX_DEBT_MS));
     this.log.push(now);
     if (this.log.length > 2 * MAX_LOG) this.log.splice(0, MAX_LOG);
   }

@@ -1,5 +1,6 @@
 import { expect, test } from "vitest";
 import { ReadBudget } from "../../src/waiting/read-budget.ts";
+import { SeededRandom } from "../support/seeded-random.ts";
 
 /** Sends polls as soon as the budget allows them, for so long; when they were sent. */
 function poll(budget: ReadBudget, from: number, to: number): number[] {
@@ -101,4 +102,22 @@ test("without a limit in sight the learnt rate grows with what is used, and not 
     lazy.accepted(now, now);
   }
   expect(lazy.rate(60_000)).toBeLessThan(25);
+});
+
+test("timers that fire late cost no rate, and no second holds more than its share", () => {
+  const random = new SeededRandom(5);
+  for (const rate of [5, 10, 20]) {
+    const budget = new ReadBudget(rate);
+    const sent: number[] = [];
+    for (let now = 0; now < 120_000; ) {
+      // A timer is up to a twentieth of a second late.
+      now = budget.pollAt(now) + random.between(0, 50);
+      budget.sent(now);
+      budget.accepted(now, now);
+      sent.push(now);
+    }
+    expect(sent.length / 120, `${rate} a second`).toBeGreaterThan(rate * 0.95);
+    for (const from of sent)
+      expect(sent.filter((at) => at >= from && at < from + 1_000).length).toBeLessThanOrEqual(rate);
+  }
 });
