@@ -25,7 +25,7 @@ interface Flood {
 const MB = 1_000_000;
 
 /** `node:http` begins with every request that a read has brought, before anything else gets its turn. */
-const ALL_AT_ONCE = { turnMs: 1_000, delayMs: 2_000, rssMiB: 256 };
+const ALL_AT_ONCE = { turnMs: 1_000, delayMs: 4_000, rssMiB: 256 };
 
 const FLOODS: Record<string, Flood> = {
   "chunks of one byte": { first: CHUNKED, again: "1\r\n \r\n", bytes: MB / 2, node: ALL_AT_ONCE },

@@ -13,7 +13,7 @@ export interface Cost {
   readonly turnMs?: number;
   /**
    * How late the event loop may come to its timers by the clock, and how long callers who behave may have to wait, both
-   * in the middle of all times, in milliseconds. Default 250: the machine of a test does other things too, and the
+   * in the middle of all times, in milliseconds. Default 1,000: the machine of a test does other things too, and the
    * attackers run in the process of the callers. How long the loop was blocked is told by its CPU.
    */
   readonly delayMs?: number;
@@ -33,7 +33,7 @@ export async function underAttack(
   cost: Cost,
   attack: () => Promise<void>,
 ): Promise<ServerReport> {
-  const { turnMs = 50, delayMs = 250 } = cost;
+  const { turnMs = 50, delayMs = 1_000 } = cost;
   const before = await server.report();
   const good = new GoodCaller(server.url);
   let calls = 0;
