@@ -7,6 +7,7 @@ import {
   RequestInfoSchema,
   RetryInfoSchema,
 } from "../../gen/google/rpc/error_details_pb.ts";
+import { ERROR_DOMAIN } from "./reasons.ts";
 import { errorOf } from "./thrown.ts";
 
 /**
@@ -60,15 +61,16 @@ const CUTS: readonly Cut[] = [
  * too large for response headers is cut: DebugInfo first, then a long message, the other details from the largest
  * down, the ErrorInfo last. Connect and gRPC-Web could carry more, but an answer has to mean the same everywhere.
  *
- * `requestId` is what the caller can report: it becomes {@link REQUEST_ID_HEADER} and, beside the ErrorInfo, a
- * google.rpc.RequestInfo, unless the upstream has sent one (AIP-193: one detail of a type). The error that was thrown
+ * `requestId` is what the caller can report: it becomes {@link REQUEST_ID_HEADER} and, beside an ErrorInfo of the
+ * gateway's own, a google.rpc.RequestInfo, unless the upstream has sent one (AIP-193: one detail of a type). An error that
+ * the upstream has described itself keeps exactly its details. The error that was thrown
  * may be the answer to other calls too, and is left as it is.
  */
 export function finishError(thrown: unknown, requestId: string): ConnectError {
   const error = errorOf(thrown);
   const draft: Draft = { message: error.rawMessage.toWellFormed(), details: [...error.details] };
-  const has = (desc: DescMessage) => draft.details.some((detail) => typeOf(detail) === desc.typeName);
-  if (has(ErrorInfoSchema) && !has(RequestInfoSchema))
+  const hasRequestInfo = draft.details.some((detail) => typeOf(detail) === RequestInfoSchema.typeName);
+  if (!hasRequestInfo && draft.details.some(isOwnErrorInfo))
     draft.details.push({ desc: RequestInfoSchema, value: create(RequestInfoSchema, { requestId }) });
   const headerBytes = metadataBytes(error) + headerSize(REQUEST_ID_HEADER, requestId);
   const cut = shrink(draft, ANSWER_HEADERS_MAX_BYTES - OTHER_HEADERS_BYTES - headerBytes);
@@ -77,6 +79,13 @@ export function finishError(thrown: unknown, requestId: string): ConnectError {
   finished.metadata.set(REQUEST_ID_HEADER, requestId);
   if (cut.size > 0) finished.metadata.set(CUT_HEADER, [...cut].join(", ").slice(0, CUT_HEADER_MAX));
   return finished;
+}
+
+/** Whether a detail is the ErrorInfo of the catalogue, and not one that the upstream has sent. */
+function isOwnErrorInfo(detail: Detail): boolean {
+  if (typeOf(detail) !== ErrorInfoSchema.typeName || !("desc" in detail)) return false;
+  const info = messageOf(detail);
+  return isMessage(info, ErrorInfoSchema) && info.domain === ERROR_DOMAIN;
 }
 
 /** Cuts until it fits; returns the names of what was cut. */

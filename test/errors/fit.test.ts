@@ -52,7 +52,7 @@ const typesOf = (error: ConnectError) =>
 describe("finishError", () => {
   test("changes nothing of an error that fits but to name the call, and leaves the one that was thrown as it was", () => {
     const error = withDetails(
-      [ErrorInfoSchema, { reason: "R" }],
+      [ErrorInfoSchema, { reason: "R", domain: "lro-gateway" }],
       [DebugInfoSchema, { detail: "x".repeat(2000) }],
     );
     const before = [...error.details];
@@ -65,7 +65,7 @@ describe("finishError", () => {
   });
 
   test("gives two calls that fail with the same error each its own id", () => {
-    const error = withDetails([ErrorInfoSchema, { reason: "R" }]);
+    const error = withDetails([ErrorInfoSchema, { reason: "R", domain: "lro-gateway" }]);
     const ids = ["a", "b"].map((id) =>
       finish(error, id)
         .findDetails(RequestInfoSchema)
@@ -75,10 +75,16 @@ describe("finishError", () => {
   });
 
   test("keeps the RequestInfo of the upstream, and adds none to an error that is not of the catalogue", () => {
-    const theirs = withDetails([ErrorInfoSchema, { reason: "R" }], [RequestInfoSchema, { requestId: "u" }]);
+    const theirs = withDetails(
+      [ErrorInfoSchema, { reason: "R", domain: "lro-gateway" }],
+      [RequestInfoSchema, { requestId: "u" }],
+    );
     expect(finishError(theirs).findDetails(RequestInfoSchema)).toMatchObject([{ requestId: "u" }]);
     expect(finishError(theirs).metadata.get("x-request-id")).toBe("request-1");
     expect(finishError(new ConnectError("m", Code.Aborted)).details).toEqual([]);
+    const described = withDetails([ErrorInfoSchema, { reason: "R", domain: "healthcare.googleapis.com" }]);
+    expect(finishError(described).findDetails(RequestInfoSchema)).toEqual([]);
+    expect(finishError(described).metadata.get("x-request-id")).toBe("request-1");
   });
 
   test("brings any error below the limit, keeps its code, and its ErrorInfo to the last", () => {
@@ -105,10 +111,10 @@ describe("finishError", () => {
           ],
       ),
     );
-    const info = fc.constant([ErrorInfoSchema, { reason: "REASON", domain: "d", metadata: { a: "b" } }] as [
-      DescMessage,
-      object,
-    ]);
+    const info = fc.constant([
+      ErrorInfoSchema,
+      { reason: "REASON", domain: "lro-gateway", metadata: { a: "b" } },
+    ] as [DescMessage, object]);
     fc.assert(
       fc.property(text(9000), fc.array(detail, { maxLength: 5 }), info, (message, details, errorInfo) => {
         const error = new ConnectError(message, Code.Aborted);
@@ -139,7 +145,7 @@ describe("finishError", () => {
     const error = withDetails(
       [DebugInfoSchema, { stackEntries: Array(50).fill("at line"), detail: "é".repeat(3000) }],
       [BadRequestSchema, { fieldViolations: Array(20).fill({ field: "f", description: "d".repeat(40) }) }],
-      [ErrorInfoSchema, { reason: "R" }],
+      [ErrorInfoSchema, { reason: "R", domain: "lro-gateway" }],
     );
     const finished = finishError(error);
     expect(typesOf(finished)).toEqual(["DebugInfo", "BadRequest", "ErrorInfo", "RequestInfo"]);
@@ -165,7 +171,7 @@ describe("finishError", () => {
       [BadRequestSchema, { fieldViolations: Array(500).fill({ field: "f", description: "d".repeat(40) }) }],
       [HelpSchema, { links: [{ url: "https://example.com" }] }],
       [RetryInfoSchema, { retryDelay: { seconds: 5n } }],
-      [ErrorInfoSchema, { reason: "R" }],
+      [ErrorInfoSchema, { reason: "R", domain: "lro-gateway" }],
     );
     const finished = finishError(error);
     expect(typesOf(finished)).toEqual(["BadRequest", "Help", "RetryInfo", "ErrorInfo", "RequestInfo"]);
