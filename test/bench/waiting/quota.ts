@@ -10,7 +10,9 @@ const MINUTES = 2;
 
 /** Three hundred operations with four watchers each share five reads a second, configured and learnt. */
 export async function quota(): Promise<boolean> {
-  return (await share(true)) && (await share(false));
+  const configured = await share(true);
+  const learnt = await share(false);
+  return configured && learnt;
 }
 
 async function share(configured: boolean): Promise<boolean> {
