@@ -32,6 +32,7 @@ export class ConnectEsExchange implements Receiver, Expiring {
   readonly #wheel: TimerWheel;
   readonly #limits: ExchangeLimits;
   readonly #monotonic: () => number;
+  readonly #onClosed: () => void;
   readonly #abort = new AbortController();
   #answered = false;
   #chunks: Uint8Array[] = [];
@@ -43,11 +44,18 @@ export class ConnectEsExchange implements Receiver, Expiring {
   #arrived = Promise.withResolvers<void>();
   #drained = Promise.withResolvers<void>();
 
-  constructor(call: TransportCall, wheel: TimerWheel, limits: ExchangeLimits, monotonic: () => number) {
+  constructor(
+    call: TransportCall,
+    wheel: TimerWheel,
+    limits: ExchangeLimits,
+    monotonic: () => number,
+    onClosed: () => void,
+  ) {
     this.#call = call;
     this.#wheel = wheel;
     this.#limits = limits;
     this.#monotonic = monotonic;
+    this.#onClosed = onClosed;
     this.#lastArrival = monotonic();
     wheel.set(this, this.#lastArrival + limits.arrivalMs);
     call.receive(this);
@@ -85,6 +93,7 @@ export class ConnectEsExchange implements Receiver, Expiring {
     this.#wheel.forget(this);
     this.#arrived.resolve();
     this.#drained.resolve();
+    this.#onClosed();
     if (!answered) this.#abort.abort(gatewayError("CALLER_GONE", "the caller went away"));
   }
 

@@ -15,6 +15,12 @@ export interface ConnectEsRoutes {
   register(router: ConnectRouter): void;
 }
 
+/**
+ * How many of these calls may be open at one time. Only reflection is served like this, which people ask by hand; what
+ * connect-es holds for one is some 100 KiB, as long as its caller leaves the answer lying.
+ */
+const OPEN_CALLS_MAX = 1_000;
+
 /** What {@link connectEsRoutes} needs to know. */
 export interface ConnectEsOptions extends ExchangeLimits {
   /** Knows the types that may stand in an Any of a JSON request or answer. */
@@ -39,12 +45,24 @@ export function connectEsRoutes(
   const load = async (): Promise<Map<string, ConnectEsHandler>> =>
     (await import("./connect-es.ts")).connectEsHandlers(services, options);
   const { clock, wheel, routes } = options;
+  let open = 0;
   const methods = [...services.flatMap(({ service }) => service.methods), ...(routes?.methods ?? [])];
   return new Map(
     methods.map((method) => {
       const path = `/${method.parent.typeName}/${method.name}`;
       const app: App = (call) => {
-        const exchange = new ConnectEsExchange(call, wheel, options, () => clock.monotonic());
+        if (open >= OPEN_CALLS_MAX) {
+          call.reset("REFUSED_STREAM");
+          return;
+        }
+        open++;
+        const exchange = new ConnectEsExchange(
+          call,
+          wheel,
+          options,
+          () => clock.monotonic(),
+          () => open--,
+        );
         loading ??= load();
         loading.then(
           (handlers) => handlers.get(path)?.(call, exchange),

@@ -193,6 +193,7 @@ export class SendQueue {
     stream.sendWindow -= size;
     this.#window -= size;
     this.waitingBytes -= size;
+    stream.stalledSince = undefined;
     if (size === left) {
       if (isLast) stream.body.length = 0;
       else stream.body.shift();

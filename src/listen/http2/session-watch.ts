@@ -36,9 +36,15 @@ const SETTINGS_ACK_MS = 30_000;
 const STALLED_WRITE_MS = 30_000;
 
 /**
+ * How long the peer may let nothing of an answer through its windows, in milliseconds. Somewhat longer than the RPC path
+ * gives it, which has more to say: this ends what is no call of that path, pages and refusals, and what connect-es serves.
+ */
+const STALLED_ANSWER_MS = 35_000;
+
+/**
  * Looks at all sessions with one timer: asks quiet ones by PING whether they live and destroys those that do not
  * answer, ends those that stop in the middle of a header block, do not acknowledge SETTINGS, do not read, or do not
- * close, and asks those that have to go to do so, so that no call is lost: GOAWAY without a limit, then, when the peer
+ * close, cuts answers that are not let through, and asks those that have to go to do so, so that no call is lost: GOAWAY without a limit, then, when the peer
  * has shown by the answer to a PING that it knows, GOAWAY with the last stream (RFC 9113 §6.8).
  */
 export class SessionWatch {
@@ -127,6 +133,7 @@ export class SessionWatch {
       session.fail(ErrorCode.ENHANCE_YOUR_CALM, "a header block takes too long");
       return;
     }
+    session.cutStalled(now, STALLED_ANSWER_MS);
     this.#retireIfDue(session, watched);
     if (watched.retiredAt !== undefined && now - watched.retiredAt >= ROUND_TRIP_MS) session.refuseNew();
     if (watched.pingSentAt !== undefined) return;

@@ -188,6 +188,16 @@ export class Http2Session implements IncomingOwner, SendObserver, Writer {
     this.#leaving = true;
   }
 
+  /** Resets the calls of whose answers nothing has left for `stallMs`, since the peer does not widen a window. */
+  cutStalled(now: number, stallMs: number): void {
+    if (this.#queue.waitingBytes === 0) return;
+    for (const stream of this.#streams.open()) {
+      if (stream.body.length === 0) continue;
+      stream.stalledSince ??= now;
+      if (now - stream.stalledSince >= stallMs) this.cut(stream, "CANCEL");
+    }
+  }
+
   /** Ends the connection because of an error: GOAWAY, and nothing more. */
   fail(code: number, message: string): void {
     if (this.#failed || this.endedAt !== undefined) return;

@@ -289,4 +289,26 @@ describe("a connection of our own HTTP/2", () => {
     while (calls[0]?.told.length === 1) await new Promise((resolve) => setTimeout(resolve, 5));
     expect(calls[0]?.told).toEqual(["complete", "cut"]);
   });
+
+  it("resets a call of whose answer its peer has let nothing through for 35 s, and none that goes on", async () => {
+    const clock = new ManualClock();
+    const peer = await connect(
+      (call) => {
+        call.receive(new Recorder(call));
+        call.answer(200, {}, Buffer.alloc(100_000));
+      },
+      { clock, settings: [[4, 10]], limits: { pingAfterMs: 3_600_000 } },
+    );
+    peer.send(open(1, Flag.END_STREAM), open(3, Flag.END_STREAM));
+    for (let second = 0; second < 34; second++) {
+      peer.send(frame(Frame.WINDOW_UPDATE, 0, 3, number32(1)));
+      await settle(peer);
+      await clock.advance(1_000);
+    }
+    await settle(peer);
+    expect(peer.frames.filter(({ type }) => type === Frame.RST_STREAM)).toEqual([]);
+    for (let second = 0; second < 4; second++) await clock.advance(1_000);
+    expect((await peer.receive(of(Frame.RST_STREAM, 1)))?.payload.readUInt32BE()).toBe(ErrorCode.CANCEL);
+    expect(peer.frames.some(of(Frame.RST_STREAM, 3))).toBe(false);
+  });
 });
