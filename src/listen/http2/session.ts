@@ -60,6 +60,8 @@ export class Http2Session implements IncomingOwner, SendObserver, Writer {
   #scheduled = false;
   /** It is closed after its last stream. */
   #leaving = false;
+  /** The peer knows which of its streams was the last. */
+  #lastSaid = false;
   readonly #onPong: Record<PingKind, (() => void) | undefined> = { alive: undefined, leaving: undefined };
   #failed = false;
 
@@ -181,8 +183,9 @@ export class Http2Session implements IncomingOwner, SendObserver, Writer {
 
   /** Takes no more streams; the connection ends after the last one that is open. */
   refuseNew(): void {
+    if (this.#lastSaid) return;
+    this.#lastSaid = true;
     const { requests } = this.incoming;
-    if (requests.lastTaken !== MAX_31_BITS) return;
     requests.lastTaken = requests.lastStream;
     this.#control(goawayFrame(requests.lastStream, ErrorCode.NO_ERROR));
     this.#leaving = true;
@@ -228,6 +231,8 @@ export class Http2Session implements IncomingOwner, SendObserver, Writer {
     }
     this.#tell();
     if (this.#failed || (this.#leaving && this.#streams.size === 0)) {
+      // When the peer goes by itself, it has not been told yet which of its streams was the last.
+      if (!this.#failed) this.refuseNew();
       if (this.#queue.ready && this.blockedSince === undefined) return;
       this.#end();
     }

@@ -172,6 +172,22 @@ describe("a connection of our own HTTP/2", () => {
     expect(await peer.receive(of(Frame.HEADERS, 1))).toBeDefined();
   });
 
+  it.each([1, 2 ** 31 - 1])(
+    "says that stream %i was the last before it closes behind a peer that goes (RFC 9113 §6.8)",
+    async (id) => {
+      const { calls, app } = recording();
+      const peer = await connect(app);
+      peer.send(open(id, Flag.END_STREAM), frame(Frame.GOAWAY, 0, 0, Buffer.alloc(8)));
+      await settle(peer);
+      expect(peer.frames.some(({ type }) => type === Frame.GOAWAY)).toBe(false);
+      calls[0]?.call.answer(200, {});
+      await peer.untilClosed();
+      const types = peer.frames.slice(-2).map(({ type }) => type);
+      expect(types).toEqual([Frame.HEADERS, Frame.GOAWAY]);
+      expect(peer.frames.at(-1)?.payload.readUInt32BE()).toBe(id);
+    },
+  );
+
   it("answers HEAD without a body, whatever its app says", async () => {
     const head = headerBlock([[":method", "HEAD"], ...grpcFields("/a").slice(1)]);
     const peer = await connect((call) => {
