@@ -3,7 +3,7 @@ import { createServer as createNetServer } from "node:net";
 import { createServer as createTlsServer } from "node:tls";
 import { createClient } from "@connectrpc/connect";
 import { createGrpcTransport } from "@connectrpc/connect-node";
-import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { afterAll, beforeAll, describe, expect, it, vi } from "vitest";
 import { Operations } from "../../gen/google/longrunning/operations_pb.ts";
 import { Health } from "../../gen/grpc/health/v1/health_pb.ts";
 import { OperationWatcher } from "../../gen/lrogateway/v1/operation_watcher_pb.ts";
@@ -106,14 +106,19 @@ describe("a gateway that is called", () => {
   });
 
   it("logs what libraries warn of, and each failure to get a token, as one line of JSON without stacks", async () => {
-    const metadata = createNetServer((socket) => socket.resetAndDestroy());
+    const metadata = createNetServer((socket) => socket.once("data", () => socket.resetAndDestroy()));
     await new Promise<void>((resolve) => metadata.listen(0, "127.0.0.1", resolve));
     const { port } = metadata.address() as { port: number };
     const gateway = await startServe(["--upstream-endpoint", "https://healthcare.googleapis.com"], {
       env: { HOME: "/nonexistent", GCE_METADATA_HOST: `127.0.0.1:${port}` },
     });
-    while (!gateway.stderr().includes("MetadataLookupWarning") || !gateway.stderr().includes("no token"))
-      await new Promise((resolve) => setTimeout(resolve, 20));
+    await vi.waitFor(
+      () => {
+        expect(gateway.stderr()).toContain("MetadataLookupWarning");
+        expect(gateway.stderr()).toContain("no token");
+      },
+      { timeout: 30_000, interval: 20 },
+    );
     gateway.child.kill("SIGTERM");
     const { stderr } = await gateway.ended;
     metadata.close();
