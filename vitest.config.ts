@@ -7,6 +7,9 @@ const PROCESSES = ["test/{cli,snippets}/**/*.test.ts"];
 /** Tests that measure their own process: its memory, its event loop. */
 const ALONE = ["test/incident/**/*.test.ts", "test/emulator/start-emulator.test.ts"];
 
+/** Hostile callers; minutes of floods and silence, so `npm run attacks` runs them and not `npm test`. */
+const ATTACKS = ["test/attacks/**/*.test.ts"];
+
 export default defineConfig({
   test: {
     // What is stuck, not what is slow: on a machine that does ten things at once, all takes ten times as long.
@@ -23,7 +26,7 @@ export default defineConfig({
         test: {
           name: "together",
           include: ["test/**/*.test.ts"],
-          exclude: [...PROCESSES, ...ALONE, "test/{clients,conformance,bench}/**"],
+          exclude: [...PROCESSES, ...ALONE, ...ATTACKS, "test/{clients,conformance,bench}/**"],
           // The modules of one file serve the next, which saves a third of the CPU of them all.
           isolate: false,
         },
@@ -41,6 +44,10 @@ export default defineConfig({
       {
         extends: true,
         test: { name: "alone", include: ALONE, globalSetup: "test/support/built.ts" },
+      },
+      {
+        extends: true,
+        test: { name: "attacks", include: ATTACKS, globalSetup: "test/support/built.ts" },
       },
     ],
   },

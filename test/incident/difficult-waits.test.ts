@@ -13,7 +13,8 @@ import { FaultServer, type Reply } from "../support/fault-server.ts";
  * should. Reads are counted at the upstream.
  */
 
-vi.setConfig({ testTimeout: 60_000, hookTimeout: 60_000 });
+// All at once: they wait, and do little else.
+vi.setConfig({ testTimeout: 60_000, hookTimeout: 60_000, maxConcurrency: 20 });
 
 /** A name whose project and region share their budget with no other test. */
 const nameOf = (location: string, id = "1"): string =>
