@@ -14,6 +14,8 @@ export interface Latency {
   readonly alone: { readonly p50: number; readonly p99: number };
   /** At {@link SHARE} of the calls per second that it can take itself. */
   readonly loaded: { readonly p50: number; readonly p99: number; readonly callsPerSecond: number };
+  /** At {@link SHARE} of the calls per second that the slowest of all servers can take. */
+  readonly equal: { readonly p50: number; readonly p99: number; readonly callsPerSecond: number };
 }
 
 /** The load at which a server still has room. */
@@ -34,17 +36,18 @@ export async function measureLatency(
     for (const rival of rivals.filter(({ serves }) => serves(cell))) {
       const server = await startPinned(SERVER_CORE, rival.command(upstream.port));
       const expected = await checkedAnswer(cell, server.port);
-      const subject = { rival, server, expected, alone: [], loaded: [], most: [] };
+      const subject = { rival, server, expected, alone: [], loaded: [], equal: [], most: [] };
       subjects.push(subject);
       for (let calls = 0; calls < warmUpCalls; )
         calls += (await run(subject, { ms: 1000, ...saturation(cell) })).calls;
     }
-    for (let round = 0; round < rounds; round++)
-      for (const subject of subjects) await measureRound(subject, roundMs);
-    return subjects.map(({ rival, alone, loaded, most }) => ({
+    for (let round = 0; round < rounds; round++) await measureRound(subjects, roundMs);
+    const slowest = Math.min(...subjects.map(({ most }) => median(most)));
+    return subjects.map(({ rival, alone, loaded, equal, most }) => ({
       rival: rival.name,
       alone: middle(alone),
       loaded: { ...middle(loaded), callsPerSecond: median(most) * SHARE },
+      equal: { ...middle(equal), callsPerSecond: slowest * SHARE },
     }));
   } finally {
     for (const { server } of subjects) await server.stop();
@@ -61,16 +64,25 @@ interface Subject {
   readonly expected: Buffer;
   readonly alone: Quantiles[];
   readonly loaded: Quantiles[];
+  readonly equal: Quantiles[];
   readonly most: number[];
 }
 
-async function measureRound(subject: Subject, ms: number): Promise<void> {
-  const { calls, seconds } = await run(subject, { ms, ...saturation(LATENCY_CELL) });
-  subject.most.push(calls / seconds);
-  // What the server can take is measured anew in each round, because the machine changes its mind.
-  const rate = (calls / seconds) * SHARE;
-  subject.loaded.push(quantiles((await run(subject, { ms, rate, ...saturation(LATENCY_CELL) })).latencies));
-  subject.alone.push(quantiles((await run(subject, { ms, connections: 1, streams: 1 })).latencies));
+async function measureRound(subjects: readonly Subject[], ms: number): Promise<void> {
+  // What the servers can take is measured anew in each round, because the machine changes its mind.
+  const most: number[] = [];
+  for (const subject of subjects) {
+    const { calls, seconds } = await run(subject, { ms, ...saturation(LATENCY_CELL) });
+    subject.most.push(calls / seconds);
+    most.push(calls / seconds);
+  }
+  for (const [i, subject] of subjects.entries()) {
+    const at = async (rate: number) =>
+      quantiles((await run(subject, { ms, rate, ...saturation(LATENCY_CELL) })).latencies);
+    subject.loaded.push(await at((most[i] ?? 0) * SHARE));
+    subject.equal.push(await at(Math.min(...most) * SHARE));
+    subject.alone.push(quantiles((await run(subject, { ms, connections: 1, streams: 1 })).latencies));
+  }
 }
 
 async function run(

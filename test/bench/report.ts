@@ -56,13 +56,23 @@ export function latencyTable(all: readonly Latency[]): string {
   const cell = (value: number, ours: number | undefined, isOurs: boolean) =>
     isOurs || ours === undefined ? `${value.toFixed(2)} ms` : (value / ours).toFixed(2);
   return table(
-    ["Latency of Cancel ÷ ours", "alone, p50", "alone, p99", "at 70 % of its load, p50", "p99"],
-    all.map(({ rival, alone, loaded }) => [
+    [
+      "Latency of Cancel ÷ ours",
+      "alone, p50",
+      "alone, p99",
+      "at 70 % of its load, p50",
+      "p99",
+      "all at 70 % of the slowest, p50",
+      "p99",
+    ],
+    all.map(({ rival, alone, loaded, equal }) => [
       rival,
       cell(alone.p50, own?.alone.p50, rival === OWN),
       cell(alone.p99, own?.alone.p99, rival === OWN),
       cell(loaded.p50, own?.loaded.p50, rival === OWN),
       cell(loaded.p99, own?.loaded.p99, rival === OWN),
+      cell(equal.p50, own?.equal.p50, rival === OWN),
+      cell(equal.p99, own?.equal.p99, rival === OWN),
     ]),
   );
 }
