@@ -94,7 +94,7 @@ export async function startGateway(config: Config, parts: GatewayParts): Promise
   const engine = new WaitingEngine({ api: upstream.api, clock, random, config: config.waiting, credentials });
   const health = new HealthState([Operations, OperationWatcher].map((service) => service.typeName));
   const services = [
-    defineService(Operations, createOperationsHandlers(upstream.api, engine)),
+    defineService(Operations, createOperationsHandlers(engine)),
     defineService(OperationWatcher, createWatcherHandlers(engine)),
     defineService(Health, createHealthHandlers(health)),
   ];

@@ -18,17 +18,10 @@ import { timeoutMs } from "./wait-timeout.ts";
 export const CANCEL_OUTCOME_HEADER = "lro-cancel-outcome";
 
 /**
- * The handlers of google.longrunning.Operations. A method that the upstream has no rule for answers UNIMPLEMENTED,
- * which the {@link OperationsApi} says itself.
- *
- * With an engine, reads and cancels are shared and paced, and WaitOperation is answered; without one each call is
- * passed to the upstream as it is.
+ * The handlers of google.longrunning.Operations: the engine shares and paces reads and cancels, and waits. A method that
+ * the upstream has no rule for answers UNIMPLEMENTED, which its {@link OperationsApi} says itself.
  */
-export function createOperationsHandlers(
-  api: OperationsApi,
-  engine?: WaitingEngine,
-): ServiceHandlers<typeof Operations> {
-  if (!engine) return plainHandlers(api);
+export function createOperationsHandlers(engine: WaitingEngine): ServiceHandlers<typeof Operations> {
   return {
     getOperation: (request, call) =>
       engine.get(request.name, new RpcUpstreamCall(call), maxStalenessMs(call.header(MAX_STALENESS_HEADER))),
@@ -37,15 +30,6 @@ export function createOperationsHandlers(
     deleteOperation: (request, call) => engine.delete(request.name, new RpcUpstreamCall(call)).then(empty),
     waitOperation: (request, call) =>
       waitForOperation(engine, request.name, timeoutMs(request.timeout), call),
-  };
-}
-
-function plainHandlers(api: OperationsApi): ServiceHandlers<typeof Operations> {
-  return {
-    getOperation: (request, call) => api.get(request.name, new RpcUpstreamCall(call)),
-    listOperations: (request, call) => api.list(request, new RpcUpstreamCall(call)),
-    cancelOperation: (request, call) => api.cancel(request.name, new RpcUpstreamCall(call)).then(empty),
-    deleteOperation: (request, call) => api.delete(request.name, new RpcUpstreamCall(call)).then(empty),
   };
 }
 

@@ -28,7 +28,7 @@ function setUp() {
   const causes: string[] = [];
   const log = new BugLog({ error: (_message, fields) => causes.push(String(fields?.["cause"])) });
   const services = [
-    defineService(Operations, createOperationsHandlers(api, engine)),
+    defineService(Operations, createOperationsHandlers(engine)),
     defineService(OperationWatcher, createWatcherHandlers(engine)),
   ];
   return { app: createRouter(services, { registry, clock, stages: observerStages([log]) }), causes };

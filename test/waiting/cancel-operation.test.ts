@@ -14,7 +14,7 @@ const NAME = operationName(1);
 
 function bench(options: BenchOptions = {}) {
   const made = new EngineBench(options);
-  const handlers = createOperationsHandlers(made.upstream, made.engine);
+  const handlers = createOperationsHandlers(made.engine);
   const cancel = async (call = made.call()) => {
     const answer = handlers.cancelOperation!(create(CancelOperationRequestSchema, { name: NAME }), call);
     const error = await made.clock.run(
