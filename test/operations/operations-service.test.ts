@@ -17,10 +17,10 @@ import { TestCall } from "../support/test-call.ts";
 
 const NAME = "projects/p/locations/l/datasets/d/operations/1";
 
-test("hands each call to the upstream with the caller's token and request id, for no longer than he waits", async () => {
+test("hands each call to the upstream with the caller's token and request id", async () => {
   const upstream = new RecordingUpstream();
   const handlers = handlersOver(upstream);
-  const call = new TestCall({ headers: { authorization: "Bearer t" }, timeoutMs: 5_000, clock: systemClock });
+  const call = new TestCall({ headers: { authorization: "Bearer t" } });
   await handlers.getOperation!(create(GetOperationRequestSchema, { name: NAME }), call);
   await handlers.listOperations!(create(ListOperationsRequestSchema, { name: "parent" }), call);
   await handlers.cancelOperation!(
@@ -39,7 +39,6 @@ test("hands each call to the upstream with the caller's token and request id, fo
   ]);
   for (const [, , upstreamCall] of upstream.calls) {
     expect(upstreamCall).toMatchObject({ authorization: "Bearer t", requestId: "test-request" });
-    expect(upstreamCall.deadline).toBeLessThanOrEqual(call.deadline);
   }
 });
 
