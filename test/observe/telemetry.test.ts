@@ -110,7 +110,12 @@ describe("a gateway that is called", () => {
     await new Promise<void>((resolve) => metadata.listen(0, "127.0.0.1", resolve));
     const { port } = metadata.address() as { port: number };
     const gateway = await startServe(["--upstream-endpoint", "https://healthcare.googleapis.com"], {
-      env: { HOME: "/nonexistent", GCE_METADATA_HOST: `127.0.0.1:${port}` },
+      // Tests of credentials that ran in this process before have switched the probe off.
+      env: {
+        HOME: "/nonexistent",
+        GCE_METADATA_HOST: `127.0.0.1:${port}`,
+        METADATA_SERVER_DETECTION: "ping-only",
+      },
     });
     await vi.waitFor(
       () => {
