@@ -21,7 +21,7 @@ import { Metrics } from "./observe/metrics.ts";
 import type { MetricsPeers } from "./observe/metrics-snapshot.ts";
 import { CANCEL_OUTCOME_HEADER, createOperationsHandlers } from "./operations/operations-service.ts";
 import { createWatcherHandlers } from "./operations/watcher-service.ts";
-import { createCorsPolicy } from "./rpc/cors.ts";
+import { createCorsPolicy } from "./rpc/cors/policy.ts";
 import { defineService } from "./rpc/handler.ts";
 import { observerStages } from "./rpc/observer-stages.ts";
 import { createRouter, type Router } from "./rpc/router.ts";

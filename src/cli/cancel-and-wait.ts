@@ -9,8 +9,8 @@ import {
   CancelAndWaitResponse_Outcome as Outcome,
 } from "../../gen/lrogateway/v1/operation_watcher_pb.ts";
 import { formatDuration } from "../config/duration.ts";
+import { retryDelayMs } from "../errors/retry-delay.ts";
 import { registry } from "../lib/any-registry.ts";
-import { retryDelayMs } from "../rpc/retry-delay.ts";
 import { EXIT } from "./exit-codes.ts";
 import { type ClientSettings, openWatcher, readClientSettings, readTimeout } from "./gateway-client.ts";
 import type { CommandIo } from "./io.ts";

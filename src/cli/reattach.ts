@@ -1,6 +1,6 @@
 import { Code, ConnectError } from "@connectrpc/connect";
 import { LAYER_HEADER } from "../errors/reasons.ts";
-import { retryDelayMs } from "../rpc/retry-delay.ts";
+import { retryDelayMs } from "../errors/retry-delay.ts";
 
 /** What an attached stream is lost by: an error, or `undefined` when it just ended. */
 export type Loss = ConnectError | undefined;

@@ -11,11 +11,11 @@ import { isAuthority } from "./authority.ts";
 import { createJsonCodec, protoCodec } from "./codec.ts";
 import { COMPRESS_MIN_BYTES } from "./compression.ts";
 import { readGetRequest } from "./connect/request.ts";
-import { ConnectEsExchange } from "./connect-es-exchange.ts";
-import { type ConnectEsRoutes, connectEsRoutes } from "./connect-es-routes.ts";
+import { ConnectEsExchange } from "./connect-es/exchange.ts";
+import { type ConnectEsRoutes, connectEsRoutes } from "./connect-es/routes.ts";
 import { CONNECT_UNARY, findWire, type Wire } from "./content-type.ts";
-import { type CorsPolicy, judgeOrigin } from "./cors.ts";
-import { CorsCall } from "./cors-call.ts";
+import { CorsCall } from "./cors/cors-call.ts";
+import { type CorsPolicy, judgeOrigin } from "./cors/policy.ts";
 import type { ServerStreamHandler, ServiceDefinition, UnaryHandler } from "./handler.ts";
 import {
   BAD_AUTHORITY,

@@ -8,7 +8,7 @@ import {
   ServerReflection as ServerReflectionAlpha,
   type ServerReflectionRequest as ServerReflectionRequestAlpha,
 } from "../../gen/grpc/reflection/v1alpha/reflection_pb.ts";
-import type { ConnectEsRoutes } from "../rpc/connect-es-routes.ts";
+import type { ConnectEsRoutes } from "../rpc/connect-es/routes.ts";
 import { DescriptorIndex } from "./descriptor-index.ts";
 
 /**

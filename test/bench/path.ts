@@ -9,7 +9,7 @@ import type { App } from "../../src/listen/transport.ts";
 import { AccessLog } from "../../src/observe/access-log.ts";
 import { createLog } from "../../src/observe/log.ts";
 import { Metrics } from "../../src/observe/metrics.ts";
-import { createCorsPolicy } from "../../src/rpc/cors.ts";
+import { createCorsPolicy } from "../../src/rpc/cors/policy.ts";
 import { defineService } from "../../src/rpc/handler.ts";
 import { observerStages } from "../../src/rpc/observer-stages.ts";
 import { createRouter } from "../../src/rpc/router.ts";

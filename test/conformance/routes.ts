@@ -13,7 +13,7 @@ import {
   ConformancePayloadSchema,
   ConformanceService,
 } from "../../.cache/conformance/gen/connectrpc/conformance/v1/service_pb.ts";
-import type { ConnectEsRoutes } from "../../src/rpc/connect-es-routes.ts";
+import type { ConnectEsRoutes } from "../../src/rpc/connect-es/routes.ts";
 import { type Observed, requestInfo, setAll, toConnectError } from "./definition.ts";
 
 /** The client-streaming and bidirectional methods, which connect-es carries. */

@@ -4,7 +4,7 @@ import { connect } from "node:http2";
 import { afterAll, afterEach, beforeAll, describe, expect, it } from "vitest";
 import type { RunningGateway } from "../../src/gateway.ts";
 import { type Listener, startListener } from "../../src/listen/listener.ts";
-import { createCorsPolicy } from "../../src/rpc/cors.ts";
+import { createCorsPolicy } from "../../src/rpc/cors/policy.ts";
 import { createRouter } from "../../src/rpc/router.ts";
 import { HTTP1_NAMES, HTTP2_NAMES } from "../support/carriers.ts";
 import { echo, echoRegistry, echoService, LOOK, REPEAT, SAY, streamOf } from "../support/echo-service.ts";

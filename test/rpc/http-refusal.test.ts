@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { type Listener, startListener } from "../../src/listen/listener.ts";
-import { createCorsPolicy } from "../../src/rpc/cors.ts";
+import { createCorsPolicy } from "../../src/rpc/cors/policy.ts";
 import { createRouter } from "../../src/rpc/router.ts";
 import { echoRegistry, echoService, LOOK, REPEAT, SAY } from "../support/echo-service.ts";
 

@@ -1,8 +1,8 @@
 import type { ConnectError } from "@connectrpc/connect";
+import { retryAfterSeconds } from "../../errors/retry-delay.ts";
 import { COMPRESSED_FLAG, encodeEnvelope } from "../envelope.ts";
 import type { Answering } from "../protocol.ts";
 import { addMetadata, type HeaderRecord } from "../response-metadata.ts";
-import { retryAfterSeconds } from "../retry-delay.ts";
 import { connectErrorToJson, connectHttpStatus } from "./error.ts";
 
 /**

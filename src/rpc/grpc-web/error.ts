@@ -1,6 +1,6 @@
 import type { ConnectError } from "@connectrpc/connect";
+import { retryAfterSeconds } from "../../errors/retry-delay.ts";
 import type { HeaderRecord } from "../response-metadata.ts";
-import { retryAfterSeconds } from "../retry-delay.ts";
 
 /**
  * Adds what a gRPC-Web error says in its header block besides its trailers: browsers and proxies know the HTTP

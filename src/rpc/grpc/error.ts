@@ -2,8 +2,8 @@ import { create, toBinary } from "@bufbuild/protobuf";
 import { anyPack } from "@bufbuild/protobuf/wkt";
 import type { ConnectError } from "@connectrpc/connect";
 import { StatusSchema } from "../../../gen/google/rpc/status_pb.ts";
+import { isFinal, retryDelayMs } from "../../errors/retry-delay.ts";
 import { addMetadata, type HeaderRecord } from "../response-metadata.ts";
-import { isFinal, retryDelayMs } from "../retry-delay.ts";
 
 /**
  * Writes an error as gRPC trailers, of gRPC and gRPC-Web: `grpc-status`, `grpc-message` and, where it has details,

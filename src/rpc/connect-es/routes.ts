@@ -1,12 +1,12 @@
 import type { DescMethod, Registry } from "@bufbuild/protobuf";
 import type { ConnectRouter } from "@connectrpc/connect";
-import type { Clock } from "../lib/clock.ts";
-import type { RequestIds } from "../lib/request-ids.ts";
-import type { TimerWheel } from "../lib/timer-wheel.ts";
-import type { App } from "../listen/transport.ts";
-import type { ConnectEsHandler } from "./connect-es.ts";
-import { ConnectEsExchange, type ExchangeLimits } from "./connect-es-exchange.ts";
-import type { ServiceDefinition } from "./handler.ts";
+import type { Clock } from "../../lib/clock.ts";
+import type { RequestIds } from "../../lib/request-ids.ts";
+import type { TimerWheel } from "../../lib/timer-wheel.ts";
+import type { App } from "../../listen/transport.ts";
+import type { ServiceDefinition } from "../handler.ts";
+import { ConnectEsExchange, type ExchangeLimits } from "./exchange.ts";
+import type { ConnectEsHandler } from "./handlers.ts";
 
 /** Methods that are connect-es' own way from the start: client streams, bidirectional streams. */
 export interface ConnectEsRoutes {
@@ -43,7 +43,7 @@ export function connectEsRoutes(
 ): Map<string, App> {
   let loading: Promise<Map<string, ConnectEsHandler>> | undefined;
   const load = async (): Promise<Map<string, ConnectEsHandler>> =>
-    (await import("./connect-es.ts")).connectEsHandlers(services, options);
+    (await import("./handlers.ts")).connectEsHandlers(services, options);
   const { clock, wheel, routes } = options;
   let open = 0;
   const methods = [...services.flatMap(({ service }) => service.methods), ...(routes?.methods ?? [])];

@@ -1,6 +1,6 @@
 import { Code, type ConnectError } from "@connectrpc/connect";
 import { ErrorInfoSchema, RetryInfoSchema } from "../../gen/google/rpc/error_details_pb.ts";
-import { ERROR_DOMAIN, REASONS, type Reason } from "../errors/reasons.ts";
+import { ERROR_DOMAIN, REASONS, type Reason } from "./reasons.ts";
 
 /**
  * How long the caller should wait before it tries again, from the google.rpc.RetryInfo among an error's details, in

@@ -1,4 +1,4 @@
-import type { RequestHeaders, ResponseHeaders } from "../listen/transport.ts";
+import type { RequestHeaders, ResponseHeaders } from "../../listen/transport.ts";
 
 /** Which web pages may call, and what they may send and read. Made once by {@link createCorsPolicy}. */
 export interface CorsPolicy {

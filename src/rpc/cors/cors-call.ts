@@ -4,7 +4,7 @@ import type {
   ResetCode,
   ResponseHeaders,
   TransportCall,
-} from "../listen/transport.ts";
+} from "../../listen/transport.ts";
 
 /** A call whose answer gets further headers, whoever answers it and with what: only calls of web pages pass here. */
 export class CorsCall implements TransportCall {

@@ -7,19 +7,19 @@ import {
 } from "@connectrpc/connect";
 import type { UniversalHandler, UniversalServerResponse } from "@connectrpc/connect/protocol";
 import { compressionBrotli, compressionGzip } from "@connectrpc/connect-node";
-import { finishError, REQUEST_ID_HEADER } from "../errors/fit.ts";
-import { gatewayError } from "../errors/reasons.ts";
-import { isEncoded } from "../lib/encoded.ts";
-import type { RequestIds } from "../lib/request-ids.ts";
-import type { RequestHeaders, ResponseHeaders, TransportCall } from "../listen/transport.ts";
-import { parseConnectTimeout } from "./connect/timeout.ts";
-import { ContextCall, peerKey, requestIdKey } from "./connect-es-call.ts";
-import type { ConnectEsExchange } from "./connect-es-exchange.ts";
-import type { ConnectEsOptions } from "./connect-es-routes.ts";
-import { parseGrpcTimeout } from "./grpc/timeout.ts";
-import type { ResponseStream, ServerStreamHandler, ServiceDefinition, UnaryHandler } from "./handler.ts";
-import { TIMEOUT_MAX_MS } from "./protocol.ts";
-import { requestIdOf } from "./request-id.ts";
+import { finishError, REQUEST_ID_HEADER } from "../../errors/fit.ts";
+import { gatewayError } from "../../errors/reasons.ts";
+import { isEncoded } from "../../lib/encoded.ts";
+import type { RequestIds } from "../../lib/request-ids.ts";
+import type { RequestHeaders, ResponseHeaders, TransportCall } from "../../listen/transport.ts";
+import { parseConnectTimeout } from "../connect/timeout.ts";
+import { parseGrpcTimeout } from "../grpc/timeout.ts";
+import type { ResponseStream, ServerStreamHandler, ServiceDefinition, UnaryHandler } from "../handler.ts";
+import { TIMEOUT_MAX_MS } from "../protocol.ts";
+import { requestIdOf } from "../request-id.ts";
+import { ContextCall, peerKey, requestIdKey } from "./context-call.ts";
+import type { ConnectEsExchange } from "./exchange.ts";
+import type { ConnectEsOptions } from "./routes.ts";
 
 /** Answers a call of one method; the exchange has been its receiver from the beginning. */
 export type ConnectEsHandler = (call: TransportCall, exchange: ConnectEsExchange) => void;

@@ -1,8 +1,8 @@
 import type { DescMethod } from "@bufbuild/protobuf";
 import { ConnectError, createContextKey, type HandlerContext } from "@connectrpc/connect";
-import { readTraceContext, type TraceContext } from "../lib/trace-context.ts";
-import type { Call, ProtocolName } from "./call.ts";
-import { Metadata } from "./metadata.ts";
+import { readTraceContext, type TraceContext } from "../../lib/trace-context.ts";
+import type { Call, ProtocolName } from "../call.ts";
+import { Metadata } from "../metadata.ts";
 
 /** Where the adapter leaves {@link Call.peer}. */
 export const peerKey = createContextKey("", { description: "address of the TCP peer" });

@@ -1,7 +1,7 @@
 import type { ConnectError } from "@connectrpc/connect";
-import { gatewayError } from "../errors/reasons.ts";
-import type { Expiring, TimerWheel } from "../lib/timer-wheel.ts";
-import type { Receiver, TransportCall } from "../listen/transport.ts";
+import { gatewayError } from "../../errors/reasons.ts";
+import type { Expiring, TimerWheel } from "../../lib/timer-wheel.ts";
+import type { Receiver, TransportCall } from "../../listen/transport.ts";
 
 /** How long a caller of a connect-es method may send nothing. */
 export interface ExchangeLimits {
