@@ -55,3 +55,10 @@ export const DEFAULT_LISTENER_LIMITS: ListenerLimits = {
   resetBurst: 1_000,
   resetsPerSecond: 100,
 };
+
+/**
+ * How long the rest of an HTTP/2 request may take to come after its answer, in milliseconds; what comes is thrown away. RFC 9113
+ * §8.1 allows to stop the peer at once, but curl, when it is still sending, takes that for a failure of the call and
+ * loses the answer.
+ */
+export const STALLED_REQUEST_MS = 1_000;

@@ -101,10 +101,11 @@ export class Requests {
     else if (contentLength >= 0 && stream.received > contentLength)
       this.#errors.fail(stream, ErrorCode.PROTOCOL_ERROR);
     else {
-      if (to > from) stream.arrive(bytes.subarray(from, to));
-      else if ((flags & FrameFlag.END_STREAM) === 0) this.#guard.idleFrame();
+      const isLast = (flags & FrameFlag.END_STREAM) !== 0;
+      if (stream.outcome === undefined && to > from) stream.arrive(bytes.subarray(from, to));
+      else if (!isLast) this.#guard.idleFrame();
       if (to - from < length) stream.take(length - (to - from));
-      if ((flags & FrameFlag.END_STREAM) !== 0) this.#endRequest(stream);
+      if (isLast) this.#endRequest(stream);
       this.#owner.arrived(stream);
     }
   }
@@ -219,7 +220,10 @@ export class Requests {
   #endRequest(stream: Http2Stream): void {
     if (stream.contentLength >= 0 && stream.received !== stream.contentLength)
       this.#errors.fail(stream, ErrorCode.PROTOCOL_ERROR);
-    else stream.remoteEnded = true;
+    else {
+      stream.remoteEnded = true;
+      if (stream.outcome === "answered") this.#streams.remove(stream, "complete");
+    }
   }
 
   /** A frame of a stream that was never opened is an error of the connection (RFC 9113 §5.1). @throws ConnectionError */

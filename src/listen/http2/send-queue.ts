@@ -193,7 +193,7 @@ export class SendQueue {
     stream.sendWindow -= size;
     this.#window -= size;
     this.waitingBytes -= size;
-    stream.stalledSince = undefined;
+    stream.waitsSince = undefined;
     if (size === left) {
       if (isLast) stream.body.length = 0;
       else stream.body.shift();

@@ -1,6 +1,6 @@
 import type { Clock, Timer } from "../../lib/clock.ts";
 import type { Departure } from "../departure.ts";
-import type { ListenerLimits } from "../limits.ts";
+import { type ListenerLimits, STALLED_REQUEST_MS } from "../limits.ts";
 import { ErrorCode } from "./frame.ts";
 import type { Http2Session } from "./session.ts";
 
@@ -133,7 +133,7 @@ export class SessionWatch {
       session.fail(ErrorCode.ENHANCE_YOUR_CALM, "a header block takes too long");
       return;
     }
-    session.cutStalled(now, STALLED_ANSWER_MS);
+    session.cutStalled(now, STALLED_ANSWER_MS, STALLED_REQUEST_MS);
     this.#retireIfDue(session, watched);
     if (watched.retiredAt !== undefined && now - watched.retiredAt >= ROUND_TRIP_MS) session.refuseNew();
     if (watched.pingSentAt !== undefined) return;

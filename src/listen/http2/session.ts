@@ -58,6 +58,8 @@ export class Http2Session implements IncomingOwner, SendObserver, Writer {
   #told: Http2Stream[] = [];
   #telling = false;
   #scheduled = false;
+  /** Whether there may be streams whose answer is complete while their request is not. */
+  #answeredEarly = false;
   /** It is closed after its last stream. */
   #leaving = false;
   /** The peer knows which of its streams was the last. */
@@ -132,7 +134,8 @@ export class Http2Session implements IncomingOwner, SendObserver, Writer {
 
   lost(stream: Http2Stream, ending: "reset by peer" | "reset here"): void {
     this.#streams.remove(stream, ending);
-    stream.outcome = "cut";
+    // The rest of a request that was answered is lost to nobody.
+    stream.outcome ??= "cut";
     this.#queue.remove(stream);
     this.arrived(stream);
   }
@@ -150,9 +153,11 @@ export class Http2Session implements IncomingOwner, SendObserver, Writer {
 
   finished(stream: Http2Stream): void {
     stream.outcome = "answered";
-    this.#streams.remove(stream, stream.remoteEnded ? "complete" : "reset here");
-    // Tells the peer to stop sending, without an error (RFC 9113 §8.1).
-    if (!stream.remoteEnded) this.#queue.control(resetFrame(stream.id, ErrorCode.NO_ERROR));
+    if (stream.remoteEnded) this.#streams.remove(stream, "complete");
+    else {
+      stream.waitsSince = undefined;
+      this.#answeredEarly = true;
+    }
     this.arrived(stream);
   }
 
@@ -191,13 +196,20 @@ export class Http2Session implements IncomingOwner, SendObserver, Writer {
     this.#leaving = true;
   }
 
-  /** Resets the calls of whose answers nothing has left for `stallMs`, since the peer does not widen a window. */
-  cutStalled(now: number, stallMs: number): void {
-    if (this.#queue.waitingBytes === 0) return;
+  /**
+   * Resets the calls of whose answers nothing has left for `answerMs`, since the peer does not widen a window; and tells
+   * it to stop sending, without an error, what of a request has not come `requestMs` after the answer (RFC 9113 §8.1).
+   */
+  cutStalled(now: number, answerMs: number, requestMs: number): void {
+    if (this.#queue.waitingBytes === 0 && !this.#answeredEarly) return;
+    this.#answeredEarly = false;
     for (const stream of this.#streams.open()) {
-      if (stream.body.length === 0) continue;
-      stream.stalledSince ??= now;
-      if (now - stream.stalledSince >= stallMs) this.cut(stream, "CANCEL");
+      const answered = stream.outcome === "answered";
+      if (!answered && stream.body.length === 0) continue;
+      stream.waitsSince ??= now;
+      if (now - stream.waitsSince >= (answered ? requestMs : answerMs))
+        this.cut(stream, answered ? "NO_ERROR" : "CANCEL");
+      else if (answered) this.#answeredEarly = true;
     }
   }
 
@@ -249,7 +261,8 @@ export class Http2Session implements IncomingOwner, SendObserver, Writer {
     }
     if (this.#queue.overfull) this.fail(ErrorCode.ENHANCE_YOUR_CALM, "too many answers are not read");
     this.#tell();
-    if (this.#queue.ready) this.#schedule();
+    // The end of the last stream is also the end of a connection that leaves, and nothing need be sent for it.
+    if (this.#queue.ready || this.#leaving) this.#schedule();
   }
 
   #drain(): void {
@@ -286,7 +299,7 @@ export class Http2Session implements IncomingOwner, SendObserver, Writer {
   #cutAll(): void {
     for (const stream of this.#streams.open()) {
       this.#streams.remove(stream, "reset by peer");
-      stream.outcome = "cut";
+      stream.outcome ??= "cut";
       this.#queue.remove(stream);
       this.arrived(stream);
     }

@@ -46,8 +46,11 @@ export class Http2Stream implements TransportCall {
   /** Pieces of the body that have not left, and how much of the first one has. */
   readonly body: Uint8Array[] = [];
   bodySent = 0;
-  /** When {@link Http2Session.cutStalled} first saw that none of the body leaves; `undefined` once some has. */
-  stalledSince: number | undefined;
+  /**
+   * When {@link Http2Session.cutStalled} first saw that the stream waits for its peer: to let some of the body through,
+   * or, when the answer has left, to end its request.
+   */
+  waitsSince: number | undefined;
   /** Trailers of the answer, until they have left. */
   trailerBlock: Buffer | undefined;
   /** The answer is complete in the fields above. */

@@ -1,5 +1,6 @@
 import type { IncomingHttpHeaders, ServerHttp2Session, ServerHttp2Stream } from "node:http2";
 import type { Socket } from "node:net";
+import { STALLED_REQUEST_MS } from "../limits.ts";
 import { peerOf } from "../peer-address.ts";
 import type {
   App,
@@ -172,13 +173,13 @@ class Http2Call implements TransportCall {
   }
 
   /**
-   * The answer is complete while the request is not: tells the caller to stop sending, without an error
-   * (RFC 9113 §8.1), once everything has left.
+   * The answer is complete while the request is not: once everything has left and the rest does not come, the caller is
+   * told to stop sending, without an error (RFC 9113 §8.1).
    */
   #stopRequest(): void {
     if (this.requestComplete) return;
     const { stream } = this;
-    if (stream.writableFinished) setImmediate(stopRequest, stream);
+    if (stream.writableFinished) stopRequestLater(stream);
     else stream.once("finish", onFinish);
   }
 }
@@ -206,13 +207,16 @@ function onClose(this: ServerHttp2Stream): void {
 function onWantTrailers(this: ServerHttp2Stream): void {
   const call = (this as CarriedStream)[CALL];
   this.sendTrailers(mutable(call?.trailers ?? {}));
-  // Node sends them in the next turn, and only while the stream is not closed.
-  if (!call?.requestComplete) setImmediate(stopRequest, this);
+  if (!call?.requestComplete) stopRequestLater(this);
 }
 
 function onFinish(this: ServerHttp2Stream): void {
-  // The end of the request may be here already and only not have been told.
-  setImmediate(stopRequest, this);
+  stopRequestLater(this);
+}
+
+/** What comes meanwhile is thrown away. */
+function stopRequestLater(stream: ServerHttp2Stream): void {
+  setTimeout(stopRequest, STALLED_REQUEST_MS, stream).unref();
 }
 
 function stopRequest(stream: ServerHttp2Stream): void {

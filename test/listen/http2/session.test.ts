@@ -115,12 +115,46 @@ describe("a connection of our own HTTP/2", () => {
     expect(calls.map(({ told }) => told)).toEqual([["cut"]]);
   });
 
-  it("tells a caller to stop, without an error, when the answer is complete before the request is", async () => {
+  it("takes the rest of a request that was answered before its end, and resets nothing", async () => {
+    const { calls, app } = recording();
+    const clock = new ManualClock();
+    const peer = await connect(app, { clock });
+    peer.send(open(1), frame(Frame.DATA, 0, 1, Buffer.from("half")), open(3));
+    await settle(peer);
+    for (const { call } of calls) call.answer(200, {}, Buffer.from("no"));
+    await peer.receive((one) => of(Frame.DATA, 3)(one) && (one.flags & Flag.END_STREAM) !== 0);
+    peer.send(frame(Frame.DATA, 0, 1, Buffer.from("other half")), frame(Frame.DATA, Flag.END_STREAM, 1));
+    peer.send(frame(Frame.HEADERS, Flag.END_HEADERS | Flag.END_STREAM, 3, headerBlock([["x-end", "1"]])));
+    await settle(peer);
+    await clock.advance(5_000);
+    await settle(peer);
+    expect(calls.map(({ told }) => told)).toEqual([["data", "answered"], ["answered"]]);
+    expect(peer.frames.filter(({ type }) => type === Frame.RST_STREAM)).toHaveLength(0);
+  });
+
+  it("ends with the request that was answered before its end, when it leaves", async () => {
     const { calls, app } = recording();
     const peer = await connect(app);
+    peer.send(open(1));
+    await settle(peer);
+    calls[0]?.call.answer(200, {}, Buffer.from("no"));
+    await peer.receive((one) => of(Frame.DATA, 1)(one) && (one.flags & Flag.END_STREAM) !== 0);
+    peer.send(frame(Frame.GOAWAY, 0, 0, Buffer.alloc(8)));
+    await settle(peer);
+    expect(peer.closed).toBe(false);
+    peer.send(frame(Frame.DATA, Flag.END_STREAM, 1));
+    await peer.untilClosed();
+  });
+
+  it("tells a caller to stop, without an error, when the answer is complete and the request does not end", async () => {
+    const { calls, app } = recording();
+    const clock = new ManualClock();
+    const peer = await connect(app, { clock });
     peer.send(open(1), frame(Frame.DATA, 0, 1, Buffer.from("half")));
     await settle(peer);
     calls[0]?.call.answer(200, {}, Buffer.from("no"));
+    await peer.receive((one) => of(Frame.DATA, 1)(one) && (one.flags & Flag.END_STREAM) !== 0);
+    await clock.advance(2_000);
     const reset = await peer.receive(of(Frame.RST_STREAM, 1));
     expect(reset?.payload.readUInt32BE()).toBe(ErrorCode.NO_ERROR);
     const ends = peer.frames.findIndex(
