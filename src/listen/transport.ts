@@ -10,7 +10,7 @@ export interface TransportCall {
   readonly verb: string;
   /** Path and query as the caller wrote them; not decoded, not normalised. */
   readonly target: string;
-  /** `:authority` or `Host`, not checked; `undefined` when the caller sent none. */
+  /** `:authority`, the authority of a target URI, or `Host`, not checked; `undefined` when the caller sent none. */
   readonly authority: string | undefined;
   /** Whether the connection is encrypted. */
   readonly secure: boolean;

@@ -3,11 +3,12 @@ import { MethodOptions_IdempotencyLevel } from "@bufbuild/protobuf/wkt";
 import type { ConnectError } from "@connectrpc/connect";
 import { finishError, REQUEST_ID_HEADER } from "../errors/fit.ts";
 import { gatewayError } from "../errors/reasons.ts";
+import { isAuthority } from "../lib/authority.ts";
 import { type Clock, systemClock } from "../lib/clock.ts";
 import { RequestIds } from "../lib/request-ids.ts";
 import { TimerWheel } from "../lib/timer-wheel.ts";
 import type { App, Receiver, TransportCall } from "../listen/transport.ts";
-import { isAuthority } from "./authority.ts";
+
 import { createJsonCodec, protoCodec } from "./codec.ts";
 import { COMPRESS_MIN_BYTES } from "./compression.ts";
 import { readGetRequest } from "./connect/request.ts";

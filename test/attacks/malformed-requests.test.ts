@@ -219,6 +219,8 @@ describe.each(CARRIERS)("over %s", (_name, carriers) => {
       expect(
         statuses(await exchange(post(["Host: localhost", "Transfer-Encoding: chunked"], trailer))),
       ).toEqual([200]);
+      const absolute = post(["Host: proxy", "Content-Length: 2"]).replace(SAY, `http://localhost${SAY}`);
+      expect(statuses(await exchange(absolute))).toEqual([200]);
       const expecting = post(["Host: localhost", "Expect: 100-continue", "Content-Length: 2"]);
       expect(statuses(await exchange(expecting))).toEqual([100, 200]);
     });

@@ -1,44 +1,11 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { isAuthority } from "../../src/rpc/authority.ts";
 import { findWire } from "../../src/rpc/content-type.ts";
 import { encodeGrpcMessage } from "../../src/rpc/grpc/error.ts";
 import { Metadata } from "../../src/rpc/metadata.ts";
 import { RequestBody } from "../../src/rpc/request-body.ts";
 import { addMetadata, type HeaderRecord } from "../../src/rpc/response-metadata.ts";
 import { anyText } from "../support/any-text.ts";
-
-describe("isAuthority()", () => {
-  it.each(["localhost", "a.b:1", "127.0.0.1:65535", "[::1]", "[fe80::1]:443", "%2Ftmp%2Fx", "a_b", "xn--a"])(
-    "takes %j",
-    (value) => {
-      expect(isAuthority(value)).toBe(true);
-    },
-  );
-
-  it.each([
-    undefined,
-    "",
-    "a b",
-    "[",
-    "[::1",
-    "a:65536",
-    "a:",
-    "a:b",
-    "%zz",
-    "u@h",
-    "a/b",
-    "a\n",
-    "a,b c",
-    "ü",
-    "x".repeat(256),
-  ])("refuses %j", (value) => {
-    expect(isAuthority(value)).toBe(false);
-    // What was taken last is remembered; what was refused is not.
-    expect(isAuthority("localhost")).toBe(true);
-    expect(isAuthority(value)).toBe(false);
-  });
-});
 
 describe("findWire()", () => {
   it.each([

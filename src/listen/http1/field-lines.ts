@@ -1,4 +1,3 @@
-import type { RequestHeaders } from "../transport.ts";
 import { BYTES, COLON, CR, LF, SPACE, TAB, TOKEN, UPPER, VALUE } from "./grammar.ts";
 import { BAD_REQUEST, HEADERS_TOO_LARGE, type Refusal } from "./refusal.ts";
 import type { HeadLimits } from "./request-head.ts";
@@ -10,7 +9,7 @@ import type { HeadLimits } from "./request-head.ts";
 const SINGLE = new Set(["host", "content-length", "transfer-encoding", "expect"]);
 
 /** A record that inherits nothing and that V8 keeps in its fast form, which it does not for `Object.create(null)`. */
-class HeaderRecord {
+export class HeaderRecord {
   [name: string]: string | undefined;
 }
 Object.setPrototypeOf(HeaderRecord.prototype, null);
@@ -66,7 +65,7 @@ export class FieldLines {
   }
 
   /** The scanned lines, from `start` to `end`; `undefined` when a field that has one value has two. */
-  toRecord(bytes: Buffer, start: number, end: number): RequestHeaders | undefined {
+  toRecord(bytes: Buffer, start: number, end: number): HeaderRecord | undefined {
     const text = bytes.toString("latin1", start, end);
     const places = this.#places;
     const headers = new HeaderRecord();

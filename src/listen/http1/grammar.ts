@@ -14,6 +14,7 @@ export const CR = 0x0d;
 export const LF = 0x0a;
 export const SPACE = 0x20;
 export const TAB = 0x09;
+export const SLASH = 0x2f;
 export const COLON = 0x3a;
 
 /** What a byte may be part of, by its value: the grammar of RFC 9110 §5 as a table, since every byte of a head is asked. */

@@ -1,3 +1,4 @@
+import { isIgnorableHost } from "../absolute-form.ts";
 import type { ListenerLimits } from "../limits.ts";
 import type { RequestHeaders } from "../transport.ts";
 import { FieldLines } from "./field-lines.ts";
@@ -10,6 +11,7 @@ import { readRequestLine } from "./request-line.ts";
 export interface RequestHead extends Framing {
   /** As the caller wrote it: any token. */
   readonly method: string;
+  /** In origin-form, or `*`; what an absolute-form says of the authority is in `host`. */
   readonly target: string;
   readonly headers: RequestHeaders;
   /** Minor version of HTTP/1. */
@@ -47,7 +49,7 @@ export function readRequestHead(
   const line = readRequestLine(bytes, from, end);
   if (line === undefined) return unfinished;
   if (typeof line === "string") return line;
-  const at = fields.scan(bytes, line.end, end, limits, line.target.length);
+  const at = fields.scan(bytes, line.end, end, limits, line.targetBytes);
   if (at === undefined) return unfinished;
   if (typeof at === "string") return at;
   if (at - start > rawBytes) return HEADERS_TOO_LARGE;
@@ -55,6 +57,10 @@ export function readRequestHead(
   if (headers === undefined) return BAD_REQUEST;
   const framing = readFraming(headers, line.minor);
   if (typeof framing === "string") return framing;
+  if (line.authority !== undefined) {
+    if (!isIgnorableHost(headers["host"])) return BAD_REQUEST;
+    headers["host"] = line.authority;
+  }
   return {
     method: line.method,
     target: line.target,

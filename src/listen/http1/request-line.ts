@@ -1,10 +1,16 @@
-import { BYTES, CR, LF, SPACE, TARGET, TOKEN } from "./grammar.ts";
+import { readAbsoluteForm } from "../absolute-form.ts";
+import { BYTES, CR, LF, SLASH, SPACE, TARGET, TOKEN } from "./grammar.ts";
 import { BAD_REQUEST, FOREIGN, NOT_IMPLEMENTED, type Refusal } from "./refusal.ts";
 
 /** The first line of a request. */
 export interface RequestLine {
   readonly method: string;
+  /** In origin-form, or `*`. */
   readonly target: string;
+  /** Bytes of the target as it was written. */
+  readonly targetBytes: number;
+  /** Authority of a target in absolute-form, which replaces `Host`. */
+  readonly authority: string | undefined;
   readonly minor: 0 | 1;
   /** Where the line after it begins. */
   readonly end: number;
@@ -44,13 +50,14 @@ export function readRequestLine(
   const target = bytes.toString("latin1", targetStart, at);
   // It has a target of its own kind and asks for a tunnel, which is none of our business (RFC 9110 §9.3.6).
   if (method === "CONNECT") return NOT_IMPLEMENTED;
-  if (method.length === 0 || method.length > METHOD_BYTES || !isTarget(target)) return BAD_REQUEST;
-  return { method, target, minor, end: lineEnd };
-}
-
-/** Origin-form, asterisk-form or absolute-form (RFC 9112 §3.2). */
-function isTarget(target: string): boolean {
-  return target.charCodeAt(0) === 0x2f || target === "*" || /^https?:\/\/[^/?#]/i.test(target);
+  if (method.length === 0 || method.length > METHOD_BYTES) return BAD_REQUEST;
+  const targetBytes = at - targetStart;
+  // Origin-form or asterisk-form (RFC 9112 §3.2).
+  if (bytes[targetStart] === SLASH || target === "*")
+    return { method, target, targetBytes, authority: undefined, minor, end: lineEnd };
+  const uri = readAbsoluteForm(method, target);
+  if (uri === undefined) return BAD_REQUEST;
+  return { method, target: uri.target, targetBytes, authority: uri.authority, minor, end: lineEnd };
 }
 
 /** For a line that is wrong or not complete; once it is complete, it shows whether its writer knows HTTP/1. */

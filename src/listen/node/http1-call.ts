@@ -2,6 +2,7 @@ import type { IncomingMessage, OutgoingHttpHeaders, ServerResponse } from "node:
 import type { Socket } from "node:net";
 import type { Duplex } from "node:stream";
 import type { Clock } from "../../lib/clock.ts";
+import { isIgnorableHost, readAbsoluteForm } from "../absolute-form.ts";
 import type { Departure } from "../departure.ts";
 import { peerOf } from "../peer-address.ts";
 import type { App, Receiver, RequestHeaders, ResponseHeaders, TransportCall } from "../transport.ts";
@@ -102,6 +103,7 @@ class Http1Call implements TransportCall {
   readonly #departure: Departure;
   readonly #socket: PipelinedSocket;
   #receiver: Receiver | undefined;
+  #target: string;
   #lingering = 0;
   #flushed: ((error: Error | null | undefined) => void) | undefined;
 
@@ -118,6 +120,7 @@ class Http1Call implements TransportCall {
     this.#app = app;
     this.#departure = departure;
     this.#socket = request.socket;
+    this.#target = request.url ?? "";
     request.on("error", doNothing);
     response.on("error", doNothing);
     response.on("close", () => {
@@ -129,9 +132,20 @@ class Http1Call implements TransportCall {
   /** Its turn has come: all requests before it on this connection are answered. */
   open(): void {
     this.#socket[CURRENT] = this;
-    if (countHosts(this.#request.rawHeaders) < 2) this.#app(this);
     // RFC 9112 §3.2: two Host lines are two answers to the question where the request belongs.
+    if (countHosts(this.#request.rawHeaders) < 2 && this.#resolveTarget()) this.#app(this);
     else this.answer(400, { connection: "close" });
+  }
+
+  /** Puts a target in absolute-form into origin-form, and its authority into `Host`. False: it is malformed. */
+  #resolveTarget(): boolean {
+    if (this.#target.startsWith("/") || this.#target === "*") return true;
+    const uri = readAbsoluteForm(this.verb, this.#target);
+    const { headers } = this.#request;
+    if (uri === undefined || !isIgnorableHost(headers.host)) return false;
+    headers.host = uri.authority;
+    this.#target = uri.target;
+    return true;
   }
 
   get verb(): string {
@@ -139,7 +153,7 @@ class Http1Call implements TransportCall {
   }
 
   get target(): string {
-    return this.#request.url ?? "";
+    return this.#target;
   }
 
   get authority(): string | undefined {

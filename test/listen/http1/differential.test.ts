@@ -74,8 +74,10 @@ const target = fc.oneof(
   fc.constantFrom(
     "/",
     "*",
-    "http://a/b",
-    "https://a",
+    "http://b/b",
+    "https://b",
+    "http://c@b/b",
+    "http://b?c=http://d",
     "a:80",
     "//",
     "/a#b",

@@ -101,12 +101,16 @@ function toSeen(request: IncomingMessage, body: Buffer): Seen {
     name,
     (values ?? []).join(name === "cookie" ? "; " : ", "),
   ]);
-  return {
-    method: request.method ?? "",
-    target: request.url ?? "",
-    headers: Object.fromEntries(headers),
-    body: body.toString("latin1"),
-  };
+  const seen = { method: request.method ?? "", headers: Object.fromEntries(headers) };
+  return { ...seen, ...absoluteFormOf(request.url ?? "", seen), body: body.toString("latin1") };
+}
+
+/** Node leaves a target in absolute-form as it is; RFC 9112 §3.2.2 says what it means. */
+function absoluteFormOf(url: string, { method, headers }: Pick<Seen, "method" | "headers">) {
+  const [, host, path = ""] = /^[a-z]+:\/\/([^/?]*)(.*)$/i.exec(url) ?? [];
+  if (host === undefined) return { target: url };
+  const target = path === "" && method === "OPTIONS" ? "*" : path.startsWith("/") ? path : `/${path}`;
+  return { target, headers: { ...headers, host } };
 }
 
 /** Enough turns of the event loop for everything that a few requests lead to. */
