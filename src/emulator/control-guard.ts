@@ -1,3 +1,5 @@
+import { cameThroughProxy } from "../lib/through-proxy.ts";
+
 /** What the guard looks at. */
 export interface ControlCaller {
   /** Address of the peer of the TCP connection. */
@@ -17,9 +19,7 @@ export function mayControl(caller: ControlCaller): boolean {
   const isLocal = /^(::ffff:)?127\.\d+\.\d+\.\d+$|^::1$/.test(remoteAddress);
   const host = (headers["host"] ?? "").replace(/:\d+$/, "").toLowerCase();
   const isLocalHost = host === "localhost" || host === "[::1]" || /^127\.\d+\.\d+\.\d+$/.test(host);
-  const isForwarded = ["origin", "forwarded", "x-forwarded-for", "via"].some(
-    (name) => headers[name] !== undefined,
-  );
-  const isCrossSite = headers["sec-fetch-site"] !== undefined && headers["sec-fetch-site"] !== "none";
-  return isLocal && isLocalHost && !isForwarded && !isCrossSite;
+  const site = headers["sec-fetch-site"];
+  const isPage = headers["origin"] !== undefined || (site !== undefined && site !== "none");
+  return isLocal && isLocalHost && !isPage && !cameThroughProxy(headers);
 }

@@ -1,3 +1,4 @@
+import { cameThroughProxy } from "../lib/through-proxy.ts";
 import type { App, Receiver, TransportCall } from "../listen/transport.ts";
 
 /** Where the page gets its text. */
@@ -11,14 +12,12 @@ const LOCAL = /^(?:127\.|\[::1\]|\[::ffff:127\.|unix$)/;
 
 /**
  * `GET /metrics` for Prometheus. With `everyone` false it is shown to callers on this machine only, and not through a
- * proxy on it, which says for whom it asks.
+ * proxy on it that says so.
  */
 export function createMetricsPage(source: MetricsSource, everyone: boolean): App {
   return (call) => {
     call.receive(IGNORE);
-    const { headers } = call;
-    const forwarded = headers["forwarded"] !== undefined || headers["x-forwarded-for"] !== undefined;
-    if (!everyone && (forwarded || !LOCAL.test(call.peer)))
+    if (!everyone && (!LOCAL.test(call.peer) || cameThroughProxy(call.headers)))
       call.answer(403, TEXT, call.verb === "HEAD" ? undefined : NOT_LOCAL);
     else if (call.verb !== "GET") call.answer(405, { allow: "GET" });
     else void show(call, source);

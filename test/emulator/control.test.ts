@@ -231,6 +231,7 @@ test.each([
   ["a browser's address bar", { ...local, headers: { ...local.headers, "sec-fetch-site": "none" } }, true],
   ["a name that was re-bound", { ...local, headers: { host: "evil.example:9090" } }, false],
   ["a request without Host", { ...local, headers: {} }, false],
+  ["Envoy as a sidecar", { ...local, headers: { ...local.headers, "x-forwarded-proto": "http" } }, false],
   ["a proxy", { ...local, headers: { ...local.headers, "x-forwarded-for": "10.0.0.7" } }, false],
 ])("decides about %s", (_what, caller, allowed) => {
   expect(mayControl(caller)).toBe(allowed);

@@ -216,18 +216,28 @@ describe("a gateway that is called", () => {
     await gateway.drain();
   });
 
-  it("shows /metrics to nobody who comes through a proxy, unless it is told to", async () => {
-    const closed = await startTestGateway(upstream.endpoint);
-    const open = await startTestGateway(upstream.endpoint, { "metrics.expose": "all" });
-    const off = await startTestGateway(upstream.endpoint, { "metrics.enabled": "false" });
-    const headers = { "x-forwarded-for": "203.0.113.9" };
-    const refused = await metricsOf(closed.address, headers);
-    expect(refused.status).toBe(403);
-    expect(refused.text).toContain("metrics.expose: all");
-    expect((await metricsOf(open.address, headers)).status).toBe(200);
-    expect((await metricsOf(off.address)).status).toBe(404);
-    await Promise.all([closed, open, off].map((gateway) => gateway.drain()));
-  });
+  it.each([
+    { "x-forwarded-for": "203.0.113.9" },
+    // All that Envoy says of itself as a sidecar (use_remote_address: false), beside ids of its own.
+    { "x-forwarded-proto": "http" },
+    { "x-forwarded-host": "gateway.example" },
+    { forwarded: "for=203.0.113.9" },
+    { "x-real-ip": "203.0.113.9" },
+    { via: "1.1 proxy" },
+  ])(
+    "shows /metrics to nobody who comes through a proxy that says %o, unless it is told to",
+    async (headers) => {
+      const closed = await startTestGateway(upstream.endpoint);
+      const open = await startTestGateway(upstream.endpoint, { "metrics.expose": "all" });
+      const off = await startTestGateway(upstream.endpoint, { "metrics.enabled": "false" });
+      const refused = await metricsOf(closed.address, headers);
+      expect(refused.status).toBe(403);
+      expect(refused.text).toContain("metrics.expose: all");
+      expect((await metricsOf(open.address, headers)).status).toBe(200);
+      expect((await metricsOf(off.address)).status).toBe(404);
+      await Promise.all([closed, open, off].map((gateway) => gateway.drain()));
+    },
+  );
 
   it("counts a request that had no answer by the kind of its failure", async () => {
     const server = createServer((request) => request.socket.destroy());
