@@ -40,6 +40,7 @@ const MALFORMED: Record<string, Fields> = {
   "two :path": [...PSEUDO, [":path", "/other"], ...REST],
   "two :method": [...PSEUDO, [":method", "GET"], ...REST],
   "two :authority": [...PSEUDO, [":authority", "other"], ...REST],
+  "a Host that is not :authority": and(["host", "other"]),
   "a pseudo-field of answers": [...PSEUDO, [":status", "200"], ...REST],
   "a pseudo-field that nobody knows": [...PSEUDO, [":secret", "1"], ...REST],
   "a pseudo-field behind a field": [...PSEUDO.slice(0, 3), ...REST, [":authority", "localhost"]],

@@ -1,3 +1,4 @@
+import { isSameAuthority } from "../same-authority.ts";
 import type { RequestHeaders } from "../transport.ts";
 
 /** The header block of a request, checked. */
@@ -86,9 +87,11 @@ function judge(headers: Record<string, string | undefined>): RequestHead | undef
   const verb = headers[":method"];
   const target = headers[":path"];
   const scheme = headers[":scheme"];
-  const authority = headers[":authority"] ?? headers["host"];
+  const host = headers["host"];
+  const authority = headers[":authority"] ?? host;
   const length = headers["content-length"];
   if (verb === undefined || !VERB.test(verb) || authority === undefined) return undefined;
+  if (host !== undefined && !isSameAuthority(host, authority, scheme)) return undefined;
   if (length !== undefined && !DIGITS.test(length)) return undefined;
   const isWhole =
     verb === "CONNECT"

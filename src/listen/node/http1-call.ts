@@ -134,7 +134,11 @@ class Http1Call implements TransportCall {
     this.#socket[CURRENT] = this;
     // RFC 9112 §3.2: two Host lines are two answers to the question where the request belongs.
     if (countHosts(this.#request.rawHeaders) < 2 && this.#resolveTarget()) this.#app(this);
-    else this.answer(400, { connection: "close" });
+    else {
+      // Else the end of the request would not be noticed, behind which the connection can be closed.
+      this.receive(IGNORE);
+      this.answer(400, { connection: "close" });
+    }
   }
 
   /** Puts a target in absolute-form into origin-form, and its authority into `Host`. False: it is malformed. */
@@ -274,6 +278,9 @@ function endInOneWrite(response: ServerResponse, body: Uint8Array): void {
   if (body.byteLength > ONE_WRITE_BYTES) response.end(body);
   else response.end(Buffer.from(body.buffer, body.byteOffset, body.byteLength).toString("latin1"), "latin1");
 }
+
+/** Takes the rest of a request that is refused. */
+const IGNORE: Receiver = { data() {}, complete() {}, drained() {}, closed() {} };
 
 function countHosts(rawHeaders: readonly string[]): number {
   let hosts = 0;

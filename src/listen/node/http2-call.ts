@@ -2,6 +2,7 @@ import type { IncomingHttpHeaders, ServerHttp2Session, ServerHttp2Stream } from 
 import type { Socket } from "node:net";
 import { STALLED_REQUEST_MS } from "../limits.ts";
 import { peerOf } from "../peer-address.ts";
+import { isSameAuthority } from "../same-authority.ts";
 import type {
   App,
   Receiver,
@@ -20,6 +21,8 @@ const RESET_CODES: Readonly<Record<ResetCode, number>> = {
   ENHANCE_YOUR_CALM: 11,
 };
 
+const PROTOCOL_ERROR = 1;
+
 /** The listener for the `stream` event of a `node:http2` server: hands each stream to the app as a call. */
 export function acceptHttp2Stream(
   app: App,
@@ -34,6 +37,11 @@ export function acceptHttp2Stream(
     stream.on("error", doNothing);
     // Opened and reset in one packet: nobody waits for the answer, so nobody works for it (rapid reset).
     if (stream.closed || stream.destroyed) return;
+    const { host, ":authority": authority = host, ":scheme": scheme } = headers;
+    if (host !== undefined && !isSameAuthority(host, authority as string, scheme)) {
+      stream.close(PROTOCOL_ERROR);
+      return;
+    }
     // Node gives a list for `set-cookie` only, which no request has a meaning for.
     app(new Http2Call(stream as CarriedStream, withBoth(headers as RequestHeaders, rawHeaders)));
   };

@@ -46,7 +46,7 @@ describe("readRequestHead()", () => {
 
   it("takes the authority from Host where there is no :authority", () => {
     expect(readRequestHead([...without(":authority"), "host", "a:1"])?.authority).toBe("a:1");
-    expect(readRequestHead([...call, "host", "a:1"])?.authority).toBe("localhost");
+    expect(readRequestHead([...call, "host", "LOCALHOST:80"])?.authority).toBe("localhost");
   });
 
   it("takes CONNECT without path, and OPTIONS of everything", () => {
@@ -83,6 +83,7 @@ describe("readRequestHead()", () => {
     ["transfer-encoding", [...call, "transfer-encoding", "chunked"]],
     ["upgrade", [...call, "upgrade", "h2c"]],
     ["te of something else", [...call, "te", "trailers, deflate"]],
+    ["a host that is not the authority", [...call, "host", "a"]],
     ["two hosts", [...call, "host", "a", "host", "b"]],
     ["two lengths", [...call, "content-length", "1", "content-length", "1"]],
     ["a length that is a list", [...call, "content-length", "1, 1"]],
