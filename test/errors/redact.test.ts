@@ -1,5 +1,6 @@
 import { expect, test } from "vitest";
 import { redact } from "../../src/errors/redact.ts";
+import { cpuMs } from "../support/cpu-time.ts";
 
 test.for([
   ["token ya29.a0AfH6SMBx-_~/+x== refused", "token [credential removed] refused"],
@@ -25,7 +26,5 @@ test.for([
   ["dots", "eyJaaaaaa.aaaaaaa"],
 ] as const)("takes no time over 64 KiB of %s", ([, piece]) => {
   const text = piece.repeat((64 * 1024) / piece.length);
-  const started = performance.now();
-  redact(text);
-  expect(performance.now() - started).toBeLessThan(1000);
+  expect(cpuMs(() => redact(text))).toBeLessThan(1000);
 });

@@ -1,6 +1,7 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { compileSegmentPattern, NO_MATCH, PLAIN, UNUSUAL } from "../../src/transcode/segment-pattern.ts";
+import { cpuMs } from "../support/cpu-time.ts";
 
 function match(pattern: string, value: string) {
   return compileSegmentPattern(pattern.split("/")).match(value);
@@ -72,10 +73,11 @@ describe("compileSegmentPattern()", () => {
         "/".repeat(100_000),
         ".".repeat(100_000),
       ];
-      const start = performance.now();
-      for (const value of hostile) compiled.match(value);
+      const took = cpuMs(() => {
+        for (const value of hostile) compiled.match(value);
+      });
       // Quadratic time over these would be many seconds.
-      expect(performance.now() - start).toBeLessThan(1000);
+      expect(took).toBeLessThan(1000);
     },
   );
 });

@@ -1,6 +1,7 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { areTrailers, readRequestHead } from "../../../src/listen/http2/request-head.ts";
+import { cpuMs } from "../../support/cpu-time.ts";
 
 const call = [":method", "POST", ":scheme", "http", ":path", "/a/B?c", ":authority", "localhost"];
 
@@ -106,9 +107,8 @@ describe("readRequestHead()", () => {
         if (head) for (const name of Object.keys(head.headers)) expect(name).toMatch(/^:?[^A-Z:\s]+$/);
       }),
     );
-    const began = performance.now();
-    readRequestHead([...call, "x-a", ` ${" x".repeat(200_000)} `, "x-b", " ".repeat(400_000)]);
-    expect(performance.now() - began).toBeLessThan(200);
+    const long = [...call, "x-a", ` ${" x".repeat(200_000)} `, "x-b", " ".repeat(400_000)];
+    expect(cpuMs(() => readRequestHead(long))).toBeLessThan(200);
   });
 });
 
