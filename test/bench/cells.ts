@@ -7,7 +7,7 @@ import {
 import { OPERATION_ID } from "./answers.ts";
 
 export type Method = "CancelOperation" | "GetOperation" | "ListOperations";
-export type Carrier = "grpc" | "grpc-web" | "connect-h2" | "connect-h1" | "connect-json-h1";
+export type Carrier = "grpc" | "grpc-tls" | "grpc-web" | "connect-h2" | "connect-h1" | "connect-json-h1";
 
 /** A method over a protocol: what one line of the table measures. */
 export interface Cell {
@@ -17,6 +17,7 @@ export interface Cell {
 
 export const CELLS: readonly Cell[] = [
   { method: "CancelOperation", carrier: "grpc" },
+  { method: "CancelOperation", carrier: "grpc-tls" },
   { method: "CancelOperation", carrier: "grpc-web" },
   { method: "CancelOperation", carrier: "connect-h2" },
   { method: "CancelOperation", carrier: "connect-h1" },
@@ -24,6 +25,9 @@ export const CELLS: readonly Cell[] = [
   { method: "GetOperation", carrier: "grpc" },
   { method: "ListOperations", carrier: "grpc" },
 ];
+
+/** The cell that parts measure that are about something else than methods and carriers. */
+export const CANCEL: Cell = { method: "CancelOperation", carrier: "grpc" };
 
 export function cellName({ method, carrier }: Cell): string {
   return `${method.replace("Operations", "").replace("Operation", "")} ${carrier}`;
@@ -35,6 +39,8 @@ const NAMES = 4096;
 /** How a carrier writes calls. */
 export interface Wire {
   readonly http: 1 | 2;
+  /** Whether over TLS, where ALPN chooses HTTP/2. */
+  readonly tls: boolean;
   readonly contentType: string;
   readonly json: boolean;
   /** Whether a message stands in an envelope. */
@@ -45,6 +51,10 @@ export interface Wire {
 /** Every call has a deadline, as calls of real clients do. */
 export const WIRES: Readonly<Record<Carrier, Wire>> = {
   grpc: wire(2, "application/grpc", { te: "trailers", "grpc-timeout": "10S" }),
+  "grpc-tls": {
+    ...wire(2, "application/grpc", { te: "trailers", "grpc-timeout": "10S" }),
+    tls: true,
+  },
   "grpc-web": wire(2, "application/grpc-web+proto", { "x-grpc-web": "1", "grpc-timeout": "10S" }),
   "connect-h2": wire(2, "application/proto", {
     "connect-protocol-version": "1",
@@ -63,6 +73,7 @@ export const WIRES: Readonly<Record<Carrier, Wire>> = {
 function wire(http: 1 | 2, contentType: string, headers: Readonly<Record<string, string>>): Wire {
   return {
     http,
+    tls: false,
     contentType,
     json: contentType === "application/json",
     enveloped: contentType.startsWith("application/grpc"),

@@ -4,6 +4,7 @@ import { equals, fromBinary, fromJsonString } from "@bufbuild/protobuf";
 import { EmptySchema } from "@bufbuild/protobuf/wkt";
 import { ListOperationsResponseSchema, OperationSchema } from "../../gen/google/longrunning/operations_pb.ts";
 import { registry } from "../../src/lib/any-registry.ts";
+import { TEST_CERTIFICATE } from "../support/tls.ts";
 import { GET_BODY, LIST_BODY } from "./answers.ts";
 import { type Cell, cellName, type Method, pathOf, requestBodies, WIRES } from "./cells.ts";
 
@@ -45,7 +46,8 @@ function problemOf({ method, carrier }: Cell, { headers, body }: Answer): string
     return `content type ${headers["content-type"]}`;
   const message = enveloped ? body.subarray(5, 5 + body.readUInt32BE(1)) : body;
   const trailers = carrier === "grpc-web" ? body.subarray(5 + message.length + 5).toString() : undefined;
-  if (carrier === "grpc" && headers["grpc-status"] !== "0") return `grpc-status ${headers["grpc-status"]}`;
+  if (carrier.startsWith("grpc") && trailers === undefined && headers["grpc-status"] !== "0")
+    return `grpc-status ${headers["grpc-status"]}`;
   if (trailers !== undefined && !/grpc-status: ?0\r\n/i.test(trailers)) return `trailers ${trailers}`;
   const schema = SCHEMAS[method];
   const expected = fromJsonString(schema, BODIES[method], { registry });
@@ -56,9 +58,11 @@ function problemOf({ method, carrier }: Cell, { headers, body }: Answer): string
 }
 
 function http2Answer(cell: Cell, port: number, body: Buffer): Promise<Answer> {
-  const { contentType, headers } = WIRES[cell.carrier];
+  const { contentType, headers, tls } = WIRES[cell.carrier];
   return new Promise((resolve, reject) => {
-    const session = http2Connect(`http://127.0.0.1:${port}`);
+    const session = tls
+      ? http2Connect(`https://127.0.0.1:${port}`, { ca: TEST_CERTIFICATE, servername: "localhost" })
+      : http2Connect(`http://127.0.0.1:${port}`);
     session.on("error", reject);
     const stream = session.request({
       ":method": "POST",

@@ -1,66 +1,61 @@
 import { setTimeout as sleep } from "node:timers/promises";
-import { CELLS, type Cell, cellName } from "./cells.ts";
-import { checkedAnswer } from "./check.ts";
-import { generate, SERVER_CORE, saturation } from "./measure.ts";
+import { CANCEL } from "./cells.ts";
 import type { Options } from "./options.ts";
-import { median } from "./report.ts";
 import type { Rival } from "./rivals/rivals.ts";
-import { startPinned } from "./server-process.ts";
+import { generate, type Shape, type Subject, withSubjects } from "./subject.ts";
 import type { Upstream } from "./upstream-process.ts";
 
-/** Calls in flight: the same number over few connections and over many, and one on each of a thousand. */
-const SHAPES = [
-  { connections: 1, streams: 100 },
-  { connections: 10, streams: 10 },
-  { connections: 100, streams: 1 },
-  { connections: 1000, streams: 1 },
-] as const;
+/**
+ * Calls in flight: 1, 10 and 100 on each of 1 to 1,000 connections, a thousand in all at most, since a gateway rightly
+ * refuses to hold more than that before its upstream.
+ */
+const SHAPES: readonly Shape[] = [1, 10, 100].flatMap((streams) =>
+  [1, 10, 100, 1000]
+    .filter((connections) => connections * streams <= 1000)
+    .map((connections) => ({ connections, streams })),
+);
 
 /** Opening connections costs too, but once and not for each call: it is over by then. */
-const OPENING_MS = 1_500;
-const MEASURED_MS = 1_000;
+const OPENING_MS = { few: 250, many: 1_500 };
+const MEASURED_MS = 500;
 
-/** What a call costs over so many connections, beside what it costs over one. */
-export interface CostOverConnections {
-  readonly connections: number;
-  readonly streams: number;
-  readonly cpuMicros: number;
-  /** Median of the ratios of the rounds; 1 for one connection. */
-  readonly ratio: number;
+/** What a call costs a server over so many connections. */
+export interface CostOverConnections extends Shape {
+  readonly rival: string;
+  /** Microseconds of CPU per call, of each round. */
+  readonly cpuMicros: readonly number[];
 }
 
 /** Whether a call costs the same however many connections the callers have. */
-export async function measureConnections(
-  rival: Rival,
+export function measureConnections(
+  rivals: readonly Rival[],
   upstream: Upstream,
   { rounds, warmUpCalls }: Options,
 ): Promise<CostOverConnections[]> {
-  const cell = CELLS.find((candidate) => cellName(candidate) === "Cancel grpc") as Cell;
-  const server = await startPinned(SERVER_CORE, rival.command(upstream.port));
-  try {
-    const expected = await checkedAnswer(cell, server.port);
-    const { port } = server;
-    for (let calls = 0; calls < warmUpCalls; )
-      calls += (await generate({ cell, port, expected, ms: 1000, ...saturation(cell) })).calls;
-    const costs: number[][] = SHAPES.map(() => []);
+  return withSubjects(CANCEL, rivals, upstream, warmUpCalls, async (subjects) => {
+    const costs = subjects.flatMap((subject) =>
+      SHAPES.map((shape) => ({ subject, shape, cpuMicros: [] as number[] })),
+    );
     for (let round = 0; round < rounds; round++)
-      for (const [i, shape] of SHAPES.entries()) {
-        const load = generate({ cell, port, expected, ms: OPENING_MS + MEASURED_MS + 200, ...shape });
-        await sleep(OPENING_MS);
-        const from = { cpu: server.cpu(), calls: await upstream.count() };
-        await sleep(MEASURED_MS);
-        const used = server.cpu() - from.cpu;
-        const calls = (await upstream.count()) - from.calls;
-        const { wrong } = await load;
-        if (wrong > 0) throw new Error(`${wrong} answers were wrong`);
-        costs[i]?.push((used * 1e6) / calls);
-      }
-    return SHAPES.map((shape, i) => {
-      const cost = costs[i] ?? [];
-      const ratios = cost.map((micros, round) => micros / (costs[0]?.[round] ?? Number.NaN));
-      return { ...shape, cpuMicros: median(cost), ratio: median(ratios) };
-    });
-  } finally {
-    await server.stop();
-  }
+      for (const shape of SHAPES)
+        for (const cost of costs.filter((one) => one.shape === shape))
+          cost.cpuMicros.push(await costOf(cost.subject, upstream, shape));
+    return costs.map(({ subject, shape, cpuMicros }) => ({
+      rival: subject.rival.name,
+      ...shape,
+      cpuMicros,
+    }));
+  });
+}
+
+async function costOf(subject: Subject, upstream: Upstream, shape: Shape): Promise<number> {
+  const opening = shape.connections > 100 ? OPENING_MS.many : OPENING_MS.few;
+  const load = generate(subject, { ms: opening + MEASURED_MS + 100, ...shape });
+  await sleep(opening);
+  const from = { cpu: subject.server.cpu(), calls: await upstream.count() };
+  await sleep(MEASURED_MS);
+  const used = subject.server.cpu() - from.cpu;
+  const calls = (await upstream.count()) - from.calls;
+  await load;
+  return (used * 1e6) / calls;
 }

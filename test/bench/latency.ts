@@ -1,57 +1,21 @@
-import { CELLS, type Cell, cellName } from "./cells.ts";
-import { checkedAnswer } from "./check.ts";
-import { generate, SERVER_CORE, saturation } from "./measure.ts";
+import { CANCEL } from "./cells.ts";
 import type { Options } from "./options.ts";
 import { median, percentile } from "./report.ts";
 import type { Rival } from "./rivals/rivals.ts";
-import { type ServerProcess, startPinned } from "./server-process.ts";
-import type { Upstream } from "./upstream-process.ts";
+import { generate, type Subject, saturation, withSubjects } from "./subject.ts";
+import { startUpstreamHere } from "./upstream-process.ts";
 
 /** How long a server takes to answer. Milliseconds; medians over the rounds. */
 export interface Latency {
   readonly rival: string;
   /** With one call in flight. */
-  readonly alone: { readonly p50: number; readonly p99: number };
+  readonly alone: Quantiles;
   /** At {@link SHARE} of the calls per second that it can take itself. */
-  readonly loaded: { readonly p50: number; readonly p99: number; readonly callsPerSecond: number };
+  readonly loaded: Quantiles;
   /** At {@link SHARE} of the calls per second that the slowest of all servers can take. */
-  readonly equal: { readonly p50: number; readonly p99: number; readonly callsPerSecond: number };
-}
-
-/** The load at which a server still has room. */
-const SHARE = 0.7;
-
-/** The call that is timed. */
-export const LATENCY_CELL: Cell = CELLS.find((cell) => cellName(cell) === "Cancel grpc") as Cell;
-
-/** Measures the latency of all servers, in turns. */
-export async function measureLatency(
-  rivals: readonly Rival[],
-  upstream: Upstream,
-  { rounds, roundMs, warmUpCalls }: Options,
-): Promise<Latency[]> {
-  const cell = LATENCY_CELL;
-  const subjects: (Subject & { rival: Rival })[] = [];
-  try {
-    for (const rival of rivals.filter(({ serves }) => serves(cell))) {
-      const server = await startPinned(SERVER_CORE, rival.command(upstream.port));
-      const expected = await checkedAnswer(cell, server.port);
-      const subject = { rival, server, expected, alone: [], loaded: [], equal: [], most: [] };
-      subjects.push(subject);
-      for (let calls = 0; calls < warmUpCalls; )
-        calls += (await run(subject, { ms: 1000, ...saturation(cell) })).calls;
-    }
-    for (let round = 0; round < rounds; round++) await measureRound(subjects, roundMs);
-    const slowest = Math.min(...subjects.map(({ most }) => median(most)));
-    return subjects.map(({ rival, alone, loaded, equal, most }) => ({
-      rival: rival.name,
-      alone: middle(alone),
-      loaded: { ...middle(loaded), callsPerSecond: median(most) * SHARE },
-      equal: { ...middle(equal), callsPerSecond: slowest * SHARE },
-    }));
-  } finally {
-    for (const { server } of subjects) await server.stop();
-  }
+  readonly equal: Quantiles;
+  /** Calls per second that it can take itself. */
+  readonly most: number;
 }
 
 interface Quantiles {
@@ -59,43 +23,59 @@ interface Quantiles {
   readonly p99: number;
 }
 
-interface Subject {
-  readonly server: ServerProcess;
-  readonly expected: Buffer;
-  readonly alone: Quantiles[];
-  readonly loaded: Quantiles[];
-  readonly equal: Quantiles[];
-  readonly most: number[];
+/** The load at which a server still has room. */
+const SHARE = 0.7;
+
+/**
+ * Measures the latency of all servers, in turns. Generator and upstream are one process here, which has its core to
+ * itself and looks at the clock all the time: else what is measured is how the kernel shares that core between the two.
+ */
+export async function measureLatency(
+  rivals: readonly Rival[],
+  { rounds, roundMs, warmUpCalls }: Options,
+): Promise<Latency[]> {
+  const upstream = await startUpstreamHere();
+  const all = await withSubjects(CANCEL, rivals, upstream, warmUpCalls, async (subjects) => {
+    const measured: Latency[][] = subjects.map(() => []);
+    for (let round = 0; round < rounds; round++)
+      for (const [i, latency] of (await measureRound(subjects, roundMs)).entries())
+        measured[i]?.push(latency);
+    return measured;
+  });
+  await upstream.stop();
+  return all.map((rounds) => ({
+    rival: rounds[0]?.rival ?? "",
+    alone: middle(rounds.map(({ alone }) => alone)),
+    loaded: middle(rounds.map(({ loaded }) => loaded)),
+    equal: middle(rounds.map(({ equal }) => equal)),
+    most: median(rounds.map(({ most }) => most)),
+  }));
 }
 
-async function measureRound(subjects: readonly Subject[], ms: number): Promise<void> {
+async function measureRound(subjects: readonly Subject[], ms: number): Promise<Latency[]> {
+  const shape = saturation(CANCEL);
   // What the servers can take is measured anew in each round, because the machine changes its mind.
   const most: number[] = [];
   for (const subject of subjects) {
-    const { calls, seconds } = await run(subject, { ms, ...saturation(LATENCY_CELL) });
-    subject.most.push(calls / seconds);
+    const { calls, seconds } = await generate(subject, { ms, ...shape });
     most.push(calls / seconds);
   }
+  const latencies: Latency[] = [];
   for (const [i, subject] of subjects.entries()) {
-    const at = async (rate: number) =>
-      quantiles((await run(subject, { ms, rate, ...saturation(LATENCY_CELL) })).latencies);
-    subject.loaded.push(await at((most[i] ?? 0) * SHARE));
-    subject.equal.push(await at(Math.min(...most) * SHARE));
-    subject.alone.push(quantiles((await run(subject, { ms, connections: 1, streams: 1 })).latencies));
+    const at = async (rate: number) => quantiles(await generate(subject, { ms, rate, spin: true, ...shape }));
+    latencies.push({
+      rival: subject.rival.name,
+      most: most[i] ?? Number.NaN,
+      loaded: await at((most[i] ?? 0) * SHARE),
+      equal: await at(Math.min(...most) * SHARE),
+      alone: quantiles(await generate(subject, { ms, connections: 1, streams: 1 })),
+    });
   }
+  return latencies;
 }
 
-async function run(
-  { server, expected }: Subject,
-  load: { ms: number; rate?: number; connections: number; streams: number },
-) {
-  const result = await generate({ cell: LATENCY_CELL, port: server.port, expected, ...load });
-  if (result.wrong > 0) throw new Error(`${result.wrong} answers were wrong`);
-  return result;
-}
-
-function quantiles(values: readonly number[]): Quantiles {
-  return { p50: percentile(values, 0.5), p99: percentile(values, 0.99) };
+function quantiles({ latencies }: { readonly latencies: readonly number[] }): Quantiles {
+  return { p50: percentile(latencies, 0.5), p99: percentile(latencies, 0.99) };
 }
 
 function middle(values: readonly Quantiles[]): Quantiles {

@@ -1,19 +1,23 @@
 /**
  * What a call costs, beside other servers that do the same job: `npm run bench [-- --quick --part=PART --only=CELL
- * --rivals=NAME]`. Parts are `cost`, `path`, `latency`, `connections`, `streams`, `start`, `workers` and, with
- * `--soak-minutes=60`, `soak`; without one, all. See docs/performance.md for what is measured and how.
+ * --rivals=NAME]`. Parts are `cost`, `h2load`, `path`, `latency`, `connections`, `handshakes`, `streams`, `start`,
+ * `workers` and, with `--soak-minutes=60`, `soak`; without one, all. See docs/performance.md for what is measured and how.
  */
 import { mkdirSync, writeFileSync } from "node:fs";
 import { dirname, resolve } from "node:path";
 import { CELLS, cellName } from "./cells.ts";
 import { measureConnections } from "./connections.ts";
+import { measureGenerators } from "./generators.ts";
+import { measureHandshakes } from "./handshakes.ts";
 import { measureLatency } from "./latency.ts";
-import { type Measured, measureCell, OTHER_CORE } from "./measure.ts";
+import { hasH2load } from "./load/h2load.ts";
+import { type Measured, measureCell } from "./measure.ts";
 import { type Options, readOptions } from "./options.ts";
 import { measurePath } from "./path.ts";
 import {
   circumstances,
   connectionsTable,
+  handshakesTable,
   latencyTable,
   median,
   memoryTable,
@@ -28,6 +32,7 @@ import { gateway, isInstalled, RIVALS, type Rival } from "./rivals/rivals.ts";
 import { measureSoak } from "./soak.ts";
 import { measureStarts } from "./start.ts";
 import { measureStreams } from "./streams.ts";
+import { OTHER_CORE } from "./subject.ts";
 import { startUpstream, type Upstream } from "./upstream-process.ts";
 import { measureWorkers } from "./workers.ts";
 
@@ -40,9 +45,11 @@ const results: Record<string, unknown> = {};
 try {
   for (const [part, measure] of Object.entries({
     cost,
+    h2load,
     path,
     latency,
     connections,
+    handshakes,
     streams,
     start,
     workers,
@@ -73,21 +80,37 @@ async function cost(upstream: Upstream, options: Options): Promise<Record<string
   return cells;
 }
 
+async function h2load(upstream: Upstream, options: Options) {
+  if (!(await hasH2load())) {
+    console.error("bench: there is no h2load (Debian's package nghttp2-client), and its part is left out");
+    return undefined;
+  }
+  const cells = await measureGenerators(rivals, upstream, options);
+  console.log(`${ratioTable(cells)}\n`);
+  return cells;
+}
+
 async function path(_: Upstream, { rounds }: Options) {
   const measured = await measurePath(rounds);
   console.log(`${pathTable(measured)}\n`);
   return measured;
 }
 
-async function latency(upstream: Upstream, options: Options) {
-  const measured = await measureLatency(rivals, upstream, options);
+async function latency(_: Upstream, options: Options) {
+  const measured = await measureLatency(rivals, options);
   console.log(`${latencyTable(measured)}\n`);
   return measured;
 }
 
 async function connections(upstream: Upstream, options: Options) {
-  const measured = await measureConnections(own, upstream, options);
+  const measured = await measureConnections(rivals, upstream, options);
   console.log(`${connectionsTable(measured)}\n`);
+  return measured;
+}
+
+async function handshakes(upstream: Upstream, options: Options) {
+  const measured = await measureHandshakes(rivals, upstream, options);
+  console.log(`${handshakesTable(measured)}\n`);
   return measured;
 }
 
@@ -109,10 +132,10 @@ async function workers(upstream: Upstream, options: Options) {
   return measured;
 }
 
-async function soak(upstream: Upstream, { soakMinutes }: Options) {
+async function soak(upstream: Upstream, { soakMinutes, warmUpCalls }: Options) {
   const [raw] = RIVALS;
   if (soakMinutes <= 0 || raw === undefined) return undefined;
-  const measured = await measureSoak(raw, own, upstream, soakMinutes);
+  const measured = await measureSoak(raw, own, upstream, soakMinutes, warmUpCalls);
   console.log(`${soakTable(measured)}\n`);
   return measured;
 }

@@ -3,9 +3,11 @@ import { parseArgs } from "node:util";
 /** What is measured, in this order: see docs/performance.md. */
 export const PARTS = [
   "cost",
+  "h2load",
   "path",
   "latency",
   "connections",
+  "handshakes",
   "streams",
   "start",
   "workers",
@@ -26,8 +28,6 @@ export interface Options {
   readonly only: RegExp;
   /** Servers to measure. */
   readonly rivals: RegExp;
-  /** Loads the servers with h2load instead of the bench's own generator. */
-  readonly h2load: boolean;
   /** Where the results go as JSON. */
   readonly json: string;
   readonly quick: boolean;
@@ -46,7 +46,6 @@ export function readOptions(args: readonly string[]): Options {
       part: { type: "string", default: "" },
       only: { type: "string", default: "" },
       rivals: { type: "string", default: "" },
-      h2load: { type: "boolean", default: false },
       "soak-minutes": { type: "string", default: "0" },
       before: { type: "string" },
       rounds: { type: "string" },
@@ -62,7 +61,6 @@ export function readOptions(args: readonly string[]): Options {
     parts: new RegExp(values.part, "i"),
     only: new RegExp(values.only, "i"),
     rivals: new RegExp(values.rivals || "^", "i"),
-    h2load: values.h2load,
     json: values.json,
     quick,
     soakMinutes: Number(values["soak-minutes"]),

@@ -5,11 +5,11 @@
 import { mkdtempSync, readdirSync, readFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { CELLS, cellName } from "./cells.ts";
+import { CELLS, cellName, WIRES } from "./cells.ts";
 import { checkedAnswer } from "./check.ts";
-import { generate, OTHER_CORE, SERVER_CORE, saturation } from "./measure.ts";
 import { RIVALS } from "./rivals/rivals.ts";
 import { startPinned } from "./server-process.ts";
+import { generate, OTHER_CORE, SERVER_CORE, saturation } from "./subject.ts";
 import { startUpstream } from "./upstream-process.ts";
 
 /** What of V8's CPU profile is read here. */
@@ -28,18 +28,18 @@ if (!cell || !rival) throw new Error(`cells: ${CELLS.map(cellName).join(", ")}`)
 
 const directory = mkdtempSync(join(tmpdir(), "profile-"));
 const upstream = await startUpstream(OTHER_CORE);
-const command = rival.command(upstream.port);
+const command = rival.command(upstream.port, WIRES[cell.carrier].tls);
 const [node, ...args] = command.args;
 const server = await startPinned(SERVER_CORE, {
   args: [node, "--cpu-prof", `--cpu-prof-dir=${directory}`, ...args],
 });
 const expected = await checkedAnswer(cell, server.port);
 const begun = server.cpu();
-const { calls, wrong } = await generate({ cell, port: server.port, ms, expected, ...saturation(cell) });
+const { calls } = await generate({ rival, server, cell, expected }, { ms, ...saturation(cell) });
 const microsPerCall = ((server.cpu() - begun) * 1e6) / calls;
 await server.stop("SIGTERM");
 await upstream.stop();
-console.log(`${calls} calls, ${wrong} wrong, ${microsPerCall.toFixed(1)} µs of CPU each, with compilation`);
+console.log(`${calls} calls, ${microsPerCall.toFixed(1)} µs of CPU each, with compilation`);
 
 const file = readdirSync(directory)[0];
 if (file === undefined) throw new Error("there is no profile");

@@ -64,8 +64,9 @@ export function latencyTable(all: readonly Latency[]): string {
       "p99",
       "all at 70 % of the slowest, p50",
       "p99",
+      "calls/s at most",
     ],
-    all.map(({ rival, alone, loaded, equal }) => [
+    all.map(({ rival, alone, loaded, equal, most }) => [
       rival,
       cell(alone.p50, own?.alone.p50, rival === OWN),
       cell(alone.p99, own?.alone.p99, rival === OWN),
@@ -73,16 +74,55 @@ export function latencyTable(all: readonly Latency[]): string {
       cell(loaded.p99, own?.loaded.p99, rival === OWN),
       cell(equal.p50, own?.equal.p50, rival === OWN),
       cell(equal.p99, own?.equal.p99, rival === OWN),
+      most.toFixed(0),
     ]),
   );
 }
 
-/** What a call costs over many connections. */
-export function connectionsTable(shapes: readonly CostOverConnections[]): string {
+/**
+ * What a call costs over many connections: with as many calls on each, which share their system calls, and with as many
+ * in all, which share the fewer the more connections there are.
+ */
+export function connectionsTable(all: readonly CostOverConnections[]): string {
+  const rivals = [...new Set(all.map(({ rival }) => rival))];
+  const sizes = [...new Set(all.map(({ connections }) => connections))];
+  const rows = (name: string, streamsOf: (connections: number) => number) =>
+    rivals.map((rival) => {
+      const costs = sizes.map((connections) =>
+        all.find(
+          (one) =>
+            one.rival === rival && one.connections === connections && one.streams === streamsOf(connections),
+        ),
+      );
+      const [one] = costs;
+      return [name, rival, ...costs.map((cost) => (cost && one ? microsAndGrowth(cost, one) : "–"))];
+    });
   return table(
-    ["Connections × calls in flight on each", "CPU per call ÷ that over one connection"],
-    shapes.map(({ connections, streams, ratio }) => [`${connections} × ${streams}`, ratio.toFixed(2)]),
+    ["Calls in flight", "CPU per call, µs (÷ that over one)", ...sizes.map((size) => `over ${size}`)],
+    [1, 10, 100]
+      .flatMap((streams) => rows(`${streams} on each connection`, () => streams))
+      .concat(rows("100 in all", (connections) => 100 / connections)),
   );
+}
+
+/** Its own cost, and the median of the ratios of the rounds. */
+function microsAndGrowth(cost: CostOverConnections, one: CostOverConnections): string {
+  return `${median(cost.cpuMicros).toFixed(1)} (${ratio(cost.cpuMicros, one.cpuMicros)})`;
+}
+
+/** What opening a connection costs, in clear text and over TLS. */
+export function handshakesTable(results: Results): string {
+  const carriers = Object.values(results);
+  const rivals = carriers[0]?.map(({ rival }) => rival) ?? [];
+  const rows = rivals.map((rival) => [
+    rival,
+    ...carriers.flatMap((measured) => {
+      const cost = measured.find((one) => one.rival === rival)?.cpuMicros;
+      const own = measured.find((one) => one.rival === OWN)?.cpuMicros;
+      return [cost ? median(cost).toFixed(0) : "–", ratio(cost, own)];
+    }),
+  ]);
+  return table(["CPU of a new connection and one call on it", "µs", "÷ ours", "TLS, µs", "÷ ours"], rows);
 }
 
 /** Memory of idle streams, and how soon a message is with all of them. */
@@ -97,13 +137,19 @@ export function streamsTable(all: readonly IdleStreams[]): string {
 export function workersTable({ one, two, ratio }: WorkersGain): string {
   const row = (name: string, round: WorkersGain["one"], throughput: string) => [
     name,
-    round.cpuMicros.toFixed(0),
+    round.cpuMicros.toFixed(1),
+    round.busiestMicros.toFixed(1),
     throughput,
     round.callsPerSecond.toFixed(0),
-    round.cores.toFixed(2),
   ];
   return table(
-    ["Workers", "CPU per call, µs", "calls on cores of their own ÷ one", "calls/s as measured", "on cores"],
+    [
+      "Workers",
+      "CPU per call, µs",
+      "of that the busiest process",
+      "calls/s with a core for each ÷ one",
+      "calls/s as measured, sharing two cores with generator and upstream",
+    ],
     [row("1", one, "1.00"), row("2", two, ratio.toFixed(2))],
   );
 }

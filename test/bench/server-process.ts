@@ -14,6 +14,8 @@ export interface ServerProcess {
   readonly startMs: number;
   /** CPU seconds used so far, of its whole tree. */
   cpu(): number;
+  /** The same for each of its processes, the first one first. */
+  cpuOfEach(): number[];
   /** Resident memory of its whole tree, KiB. */
   resident(): number;
   stop(signal?: NodeJS.Signals): Promise<void>;
@@ -53,6 +55,7 @@ export async function startPinned(core: number | string, command: Command): Prom
     port,
     startMs: performance.now() - began,
     cpu: () => sum(child.pid!, cpuOf),
+    cpuOfEach: () => treeOf(child.pid!).map(cpuOf),
     resident: () => sum(child.pid!, residentOf),
     stop: (signal = "SIGKILL") =>
       new Promise((resolve) => {
@@ -93,7 +96,12 @@ async function answering(port: number): Promise<void> {
 }
 
 function sum(pid: number, of: (pid: number) => number): number {
-  return of(pid) + childrenOf(pid).reduce((all, child) => all + sum(child, of), 0);
+  return treeOf(pid).reduce((all, one) => all + of(one), 0);
+}
+
+/** A process and all below it. */
+function treeOf(pid: number): number[] {
+  return [pid, ...childrenOf(pid).flatMap(treeOf)];
 }
 
 function childrenOf(pid: number): number[] {

@@ -1,9 +1,7 @@
-import { CELLS, type Cell, cellName } from "./cells.ts";
-import { checkedAnswer } from "./check.ts";
-import { generate, SERVER_CORE, saturation } from "./measure.ts";
+import { CANCEL } from "./cells.ts";
 import { median } from "./report.ts";
 import type { Rival } from "./rivals/rivals.ts";
-import { type ServerProcess, startPinned } from "./server-process.ts";
+import { generate, type Subject, saturation, withSubjects } from "./subject.ts";
 import type { Upstream } from "./upstream-process.ts";
 
 /** Calls per second between the measurements, to each server. */
@@ -21,37 +19,24 @@ export interface SoakSlice {
  * Whether a call still costs the same after a long time: a steady load on two servers, and in each minute a moment of
  * saturation for each. Reports sixths of the time.
  */
-export async function measureSoak(
+export function measureSoak(
   raw: Rival,
   rival: Rival,
   upstream: Upstream,
   minutes: number,
+  warmUpCalls: number,
 ): Promise<SoakSlice[]> {
-  const cell = CELLS.find((candidate) => cellName(candidate) === "Cancel grpc") as Cell;
-  const servers = [
-    await startPinned(SERVER_CORE, raw.command(upstream.port)),
-    await startPinned(SERVER_CORE, rival.command(upstream.port)),
-  ] as const;
-  try {
-    const expected = await checkedAnswer(cell, servers[1].port);
-    const load = { cell, expected, ...saturation(cell) };
-    const cost = async (server: ServerProcess): Promise<number> => {
-      const before = server.cpu();
-      const { calls, wrong } = await generate({ ...load, port: server.port, ms: 1_000 });
-      if (wrong > 0) throw new Error(`${wrong} answers were wrong`);
-      return ((server.cpu() - before) * 1e6) / calls;
-    };
-    for (let i = 0; i < 10; i++) for (const server of servers) await cost(server);
+  return withSubjects(CANCEL, [raw, rival], upstream, warmUpCalls, async (subjects) => {
+    const [first, second] = subjects as [Subject, Subject];
     const ratios: number[] = [];
     const resident: number[] = [];
     for (let minute = 0; minute < minutes; minute++) {
       const slices: number[] = [];
-      for (let i = 0; i < 3; i++) slices.push((1 / (await cost(servers[0]))) * (await cost(servers[1])));
+      for (let i = 0; i < 3; i++) slices.push((1 / (await costOf(first))) * (await costOf(second)));
       ratios.push(median(slices));
-      resident.push(servers[1].resident());
-      await Promise.all(
-        servers.map(({ port }) => generate({ ...load, port, ms: 54_000, rate: RATE }).then(refuseWrong)),
-      );
+      resident.push(second.server.resident());
+      const steady = { ms: 54_000, rate: RATE, ...saturation(CANCEL) };
+      await Promise.all(subjects.map((subject) => generate(subject, steady)));
     }
     const length = Math.max(1, Math.floor(minutes / 6));
     return Array.from({ length: Math.floor(minutes / length) }, (_, i) => ({
@@ -59,11 +44,11 @@ export async function measureSoak(
       ratio: median(ratios.slice(i * length, (i + 1) * length)),
       residentKiB: median(resident.slice(i * length, (i + 1) * length)),
     }));
-  } finally {
-    for (const server of servers) await server.stop();
-  }
+  });
 }
 
-function refuseWrong({ wrong }: { readonly wrong: number }): void {
-  if (wrong > 0) throw new Error(`${wrong} answers were wrong`);
+async function costOf(subject: Subject): Promise<number> {
+  const before = subject.server.cpu();
+  const { calls } = await generate(subject, { ms: 1_000, ...saturation(CANCEL) });
+  return ((subject.server.cpu() - before) * 1e6) / calls;
 }

@@ -1,9 +1,9 @@
-import { CELLS, type Cell, cellName } from "./cells.ts";
+import { CANCEL } from "./cells.ts";
 import { checkedAnswer } from "./check.ts";
-import { SERVER_CORE } from "./measure.ts";
 import { median } from "./report.ts";
 import type { Rival } from "./rivals/rivals.ts";
 import { startPinned } from "./server-process.ts";
+import { SERVER_CORE } from "./subject.ts";
 import type { Upstream } from "./upstream-process.ts";
 
 /** Milliseconds from the start of the process to its first answer, and its memory then. */
@@ -19,14 +19,13 @@ export async function measureStarts(
   upstream: Upstream,
   rounds: number,
 ): Promise<Start[]> {
-  const cell = CELLS.find((candidate) => cellName(candidate) === "Cancel grpc") as Cell;
   const starts = new Map<Rival, { ms: number; kib: number }[]>();
   for (let round = 0; round <= rounds; round++)
-    for (const rival of rivals.filter(({ serves }) => serves(cell))) {
+    for (const rival of rivals.filter(({ serves }) => serves(CANCEL))) {
       const began = performance.now();
       const server = await startPinned(SERVER_CORE, rival.command(upstream.port));
       try {
-        await checkedAnswer(cell, server.port);
+        await checkedAnswer(CANCEL, server.port);
         const start = { ms: performance.now() - began, kib: server.resident() };
         if (round > 0) starts.set(rival, [...(starts.get(rival) ?? []), start]);
       } finally {

@@ -1,7 +1,7 @@
 import { OpenStreams } from "./load/open-streams.ts";
-import { SERVER_CORE } from "./measure.ts";
 import type { Rival } from "./rivals/rivals.ts";
 import { startPinned } from "./server-process.ts";
+import { SERVER_CORE } from "./subject.ts";
 import type { Upstream } from "./upstream-process.ts";
 
 /** Streams that lie idle, a hundred on each connection. */

@@ -1,8 +1,10 @@
 import { request } from "node:http";
+import type { AddressInfo } from "node:net";
 import { join } from "node:path";
 import { startPinned } from "./server-process.ts";
+import { answered, createUpstream } from "./upstream.ts";
 
-/** The upstream of the bench as a process. */
+/** The upstream of the bench. */
 export interface Upstream {
   readonly port: number;
   /** How many requests it has answered. */
@@ -10,7 +12,26 @@ export interface Upstream {
   stop(): Promise<void>;
 }
 
-/** Starts it on a core. */
+/**
+ * Starts it in this process. Where the generator and the upstream are two processes on one core, one waits for
+ * milliseconds until the kernel has taken the core from the other; within one process both go on in each turn.
+ */
+export async function startUpstreamHere(): Promise<Upstream> {
+  const server = createUpstream();
+  await new Promise<void>((resolve) => {
+    server.listen(0, "127.0.0.1", resolve);
+  });
+  const before = answered();
+  return {
+    port: (server.address() as AddressInfo).port,
+    count: async () => answered() - before,
+    stop: async () => {
+      server.close();
+    },
+  };
+}
+
+/** Starts it as a process of its own, on a core. */
 export async function startUpstream(core: number): Promise<Upstream> {
   const { port, stop } = await startPinned(core, {
     args: [process.execPath, join(import.meta.dirname, "upstream.ts")],

@@ -1,11 +1,12 @@
 /**
- * The upstream of the bench, a process of its own: `node upstream.ts`. Answers each REST request of the bench with the
- * same bytes and counts it. It works on the sockets themselves, because it shares a core with the generator and must
- * not be what the server under test waits for. A request that is none of the three, or that has no blank line where
- * one belongs, is answered 400, which fails the round.
+ * The upstream of the bench: `node upstream.ts`, or {@link createUpstream} in the generator's own process. Answers each
+ * REST request of the bench with the same bytes and counts it. It works on the sockets themselves, because it shares a
+ * core with the generator and must not be what the server under test waits for. A request that is none of the three, or
+ * that has no blank line where one belongs, is answered 400, which fails the round.
  */
-import { createServer, type Socket } from "node:net";
+import { createServer, type Server, type Socket } from "node:net";
 import { CANCEL_BODY, GET_BODY, LIST_BODY } from "./answers.ts";
+import { sayWhere } from "./rivals/listen.ts";
 
 const NAME = "projects/p/locations/l/datasets/d[0-9]+";
 const ROUTES: readonly (readonly [RegExp, Buffer])[] = [
@@ -20,18 +21,24 @@ const REFUSED = respond(
 
 let count = 0;
 
-const server = createServer({ noDelay: true }, (socket) => {
-  let rest = "";
-  socket.setEncoding("latin1");
-  socket.on("error", () => {});
-  socket.on("data", (text: string) => {
-    rest = takeRequests(socket, rest + text);
+/** How many requests all upstreams of this process have answered. */
+export function answered(): number {
+  return count;
+}
+
+/** An upstream that does not listen yet. */
+export function createUpstream(): Server {
+  return createServer({ noDelay: true }, (socket) => {
+    let rest = "";
+    socket.setEncoding("latin1");
+    socket.on("error", () => {});
+    socket.on("data", (text: string) => {
+      rest = takeRequests(socket, rest + text);
+    });
   });
-});
-server.listen(0, "127.0.0.1", () => {
-  const address = server.address();
-  console.log(`listening on 127.0.0.1:${typeof address === "object" && address ? address.port : ""}`);
-});
+}
+
+if (import.meta.main) sayWhere(createUpstream().listen(0, "127.0.0.1"));
 
 /** Answers every complete request, and returns the beginning of one that is not. */
 function takeRequests(socket: Socket, text: string): string {

@@ -10,8 +10,8 @@ export interface Load {
   readonly ms: number;
   /** Calls per second over all connections; absent: as many as the server takes. */
   readonly rate?: number;
-  /** Sends with the standard h2load instead of our own generator. */
-  readonly h2load?: boolean;
+  /** Whether a paced generator looks at the clock all the time, instead of once in a millisecond: it needs its core. */
+  readonly spin?: boolean;
   /** The body that every answer must have, byte by byte. */
   readonly expected: Buffer;
 }

@@ -11,6 +11,7 @@ import { http } from "../../../gen/google/api/annotations_pb.ts";
 import { type HttpRule, HttpRuleSchema } from "../../../gen/google/api/http_pb.ts";
 import { file_google_cloud_healthcare_v1beta1_operation_metadata } from "../../../gen/google/cloud/healthcare/v1beta1/operation_metadata_pb.ts";
 import { file_google_longrunning_operations } from "../../../gen/google/longrunning/operations_pb.ts";
+import type { KeyPair } from "./rivals.ts";
 
 const NAME = "{name=projects/*/locations/*/datasets/*/operations/*}";
 
@@ -21,12 +22,20 @@ const RULES: Readonly<Record<string, HttpRule["pattern"]>> = {
   CancelOperation: { case: "post", value: `/v1beta1/${NAME}:cancel` },
 };
 
-/** Writes configuration and descriptors for Envoy's gRPC-JSON reverse transcoder; returns the configuration's path. */
-export function writeEnvoyConfig(directory: string, port: number, upstreamPort: number): string {
+/**
+ * Writes configuration and descriptors for Envoy's gRPC-JSON reverse transcoder, behind TLS if there is a key pair;
+ * returns the configuration's path.
+ */
+export function writeEnvoyConfig(
+  directory: string,
+  port: number,
+  upstreamPort: number,
+  tls: KeyPair | undefined,
+): string {
   const descriptors = join(directory, "operations.binpb");
   writeFileSync(descriptors, descriptorSet());
   const file = join(directory, "envoy.json");
-  writeFileSync(file, JSON.stringify(configuration(port, upstreamPort, descriptors)));
+  writeFileSync(file, JSON.stringify(configuration(port, upstreamPort, descriptors, tls)));
   return file;
 }
 
@@ -53,7 +62,12 @@ function withRules(file: FileDescriptorProto): FileDescriptorProto {
   return file;
 }
 
-function configuration(port: number, upstreamPort: number, descriptors: string): unknown {
+function configuration(
+  port: number,
+  upstreamPort: number,
+  descriptors: string,
+  tls: KeyPair | undefined,
+): unknown {
   const extension = "type.googleapis.com/envoy.extensions";
   const address = (value: number) => ({ socket_address: { address: "127.0.0.1", port_value: value } });
   return {
@@ -64,6 +78,7 @@ function configuration(port: number, upstreamPort: number, descriptors: string):
           address: address(port),
           filter_chains: [
             {
+              ...(tls && { transport_socket: transportSocket(tls) }),
               filters: [
                 {
                   name: "envoy.filters.network.http_connection_manager",
@@ -123,6 +138,20 @@ function configuration(port: number, upstreamPort: number, descriptors: string):
           },
         },
       ],
+    },
+  };
+}
+
+function transportSocket({ certificate, key }: KeyPair): unknown {
+  const type = "type.googleapis.com/envoy.extensions.transport_sockets.tls.v3.DownstreamTlsContext";
+  return {
+    name: "envoy.transport_sockets.tls",
+    typed_config: {
+      "@type": type,
+      common_tls_context: {
+        alpn_protocols: ["h2", "http/1.1"],
+        tls_certificates: [{ certificate_chain: { filename: certificate }, private_key: { filename: key } }],
+      },
     },
   };
 }

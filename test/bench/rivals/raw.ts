@@ -1,13 +1,14 @@
 /**
  * The raw limit: what Node can do for this job at best. Bare `node:http2` and `node:http`, undici's dispatch over a
  * pool of keep-alive connections, a codec written by hand; no deadline, no limit, no check, no error. `node raw.ts
- * UPSTREAM_PORT`.
+ * UPSTREAM_PORT`, and for HTTP/2 over TLS `node raw.ts UPSTREAM_PORT CERTIFICATE KEY`.
  */
+import { readFileSync } from "node:fs";
 import { createServer as createHttp1 } from "node:http";
-import { createServer as createHttp2, type ServerHttp2Stream } from "node:http2";
+import { createServer as createHttp2, createSecureServer, type ServerHttp2Stream } from "node:http2";
 import { type Dispatcher, Pool } from "undici";
 import { encodeListJson, encodeOperationJson, readName } from "./hand-codec.ts";
-import { listen } from "./listen.ts";
+import { listen, sayWhere } from "./listen.ts";
 
 const pool = new Pool(`http://127.0.0.1:${process.argv[2]}`, { connections: 64, pipelining: 1 });
 const POST_HEADERS = ["accept", "application/json"];
@@ -71,7 +72,12 @@ function envelope(message: Buffer, after = NOTHING): Buffer {
   return whole;
 }
 
-const http2 = createHttp2();
+const [certificate, key] = process.argv.slice(3);
+const secure =
+  certificate && key
+    ? createSecureServer({ cert: readFileSync(certificate), key: readFileSync(key) })
+    : undefined;
+const http2 = secure ?? createHttp2();
 http2.on("stream", (stream: ServerHttp2Stream, headers) => {
   const path = headers[":path"]!;
   const type = headers["content-type"];
@@ -115,4 +121,5 @@ const http1 = createHttp1((request, response) => {
   });
 });
 
-listen(http1, http2);
+if (secure) sayWhere(secure.listen(0, "127.0.0.1"));
+else listen(http1, http2);

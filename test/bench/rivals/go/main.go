@@ -1,5 +1,6 @@
-// The Go servers that the bench compares the gateway with: `rivals KIND UPSTREAM_PORT`, where KIND is grpc-go,
-// connect-go or vanguard. Each does the job as its documentation shows, without any check of its own.
+// The Go servers that the bench compares the gateway with: `rivals KIND UPSTREAM_PORT [CERTIFICATE KEY]`, where KIND
+// is grpc-go, connect-go or vanguard; with a certificate over TLS. Each does the job as its documentation shows,
+// without any check of its own.
 package main
 
 import (
@@ -19,6 +20,7 @@ import (
 	"google.golang.org/genproto/googleapis/api/annotations"
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/credentials"
 	"google.golang.org/grpc/status"
 	"google.golang.org/protobuf/encoding/protojson"
 	"google.golang.org/protobuf/proto"
@@ -43,7 +45,7 @@ func main() {
 	fmt.Printf("listening on %s\n", listener.Addr())
 	switch kind := os.Args[1]; kind {
 	case "grpc-go":
-		server := grpc.NewServer()
+		server := grpc.NewServer(serverOptions()...)
 		longrunningpb.RegisterOperationsServer(server, &grpcServer{})
 		log.Fatal(server.Serve(listener))
 	case "connect-go":
@@ -60,7 +62,22 @@ func serve(listener net.Listener, handler http.Handler) error {
 	protocols.SetHTTP1(true)
 	protocols.SetUnencryptedHTTP2(true)
 	server := &http.Server{Handler: handler, Protocols: protocols}
+	if len(os.Args) > 4 {
+		protocols.SetHTTP2(true)
+		return server.ServeTLS(listener, os.Args[3], os.Args[4])
+	}
 	return server.Serve(listener)
+}
+
+func serverOptions() []grpc.ServerOption {
+	if len(os.Args) <= 4 {
+		return nil
+	}
+	pair, err := credentials.NewServerTLSFromFile(os.Args[3], os.Args[4])
+	if err != nil {
+		log.Fatal(err)
+	}
+	return []grpc.ServerOption{grpc.Creds(pair)}
 }
 
 // call makes the REST request and decodes its answer.
