@@ -106,7 +106,7 @@ export async function startGateway(config: Config, parts: GatewayParts): Promise
   const router = createRouter(services, {
     registry,
     ...(config.reflection && { routes: reflectionRoutes(served, registry) }),
-    compressMinBytes: config.compressMinBytes,
+    limits: { compressMinBytes: config.compressMinBytes },
     clock,
     cors: createCorsPolicy(config.cors.allowedOrigins, RESPONSE_METADATA),
     stages: observerStages(

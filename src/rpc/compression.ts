@@ -24,12 +24,6 @@ export interface Compression {
   decompress(message: Uint8Array, limit: number): Uint8Array;
 }
 
-/**
- * The smallest answer that is compressed. Up to here a compressed answer arrives no sooner, as it fits into the
- * first flight of a connection (RFC 6928: ten segments) anyway, and compressing it costs more CPU than the call.
- */
-export const COMPRESS_MIN_BYTES = 8_192;
-
 const gzipAsync = promisify<Uint8Array, ZlibOptions, Buffer>(gzip);
 const brotliAsync = promisify(brotliCompress);
 

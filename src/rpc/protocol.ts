@@ -38,6 +38,14 @@ export interface Protocol {
   end(call: Answering, error: ConnectError | undefined): void;
 }
 
+/** A request that comes in the query of a GET instead of a body. */
+export interface Query {
+  /** Throws a ConnectError when it cannot be read. */
+  readonly readMessage: () => Buffer;
+  /** Name of the coding that the message is compressed with, if any. */
+  readonly encoding: string | undefined;
+}
+
 /** A call as its way out sees it. */
 export interface Answering {
   readonly carrier: TransportCall;

@@ -2,69 +2,21 @@ import type { DescMethod, Message, Registry } from "@bufbuild/protobuf";
 import { ConnectError } from "@connectrpc/connect";
 import { finishError, REQUEST_ID_HEADER } from "../errors/fit.ts";
 import { gatewayError } from "../errors/reasons.ts";
-import type { Clock } from "../lib/clock.ts";
 import { EndListeners } from "../lib/end-listeners.ts";
-import type { RequestIds } from "../lib/request-ids.ts";
-import type { Expiring, TimerWheel } from "../lib/timer-wheel.ts";
+import type { Expiring } from "../lib/timer-wheel.ts";
 import { readTraceContext, type TraceContext } from "../lib/trace-context.ts";
 import type { Receiver, TransportCall } from "../listen/transport.ts";
+import type { Codec } from "../transcode/message-codec.ts";
 import type { ProtocolName } from "./call.ts";
-import type { Codec } from "./codec.ts";
 import { type Negotiated, negotiateCompression } from "./compression.ts";
 import type { Wire } from "./content-type.ts";
 import { claimsTooMuch, tooLarge } from "./envelope.ts";
 import { Metadata } from "./metadata.ts";
-import type { Answering } from "./protocol.ts";
+import type { Path } from "./path.ts";
+import type { Answering, Query } from "./protocol.ts";
 import { RequestBody } from "./request-body.ts";
 import { requestIdOf } from "./request-id.ts";
 import type { FinishedCall, Stages } from "./stages.ts";
-
-/** What all calls of a router share. */
-export interface Path {
-  readonly clock: Clock;
-  readonly wheel: TimerWheel;
-  readonly requestIds: RequestIds;
-  readonly codecs: Readonly<Record<Codec["name"], Codec>>;
-  /** Knows the types that may stand in an Any. */
-  readonly registry: Registry;
-  readonly stages: Stages;
-  readonly limits: CallLimits;
-  /** How many calls are not answered yet. */
-  openCalls: number;
-  /** Bytes of answers that have not left yet. */
-  unsentBytes: number;
-  /** The server streams among them: a drain ends these, while it lets unary calls finish. */
-  readonly streams: Set<RpcCall>;
-  /** Unary calls that run for long without a deadline; all others that are open are in the wheel. */
-  readonly unbounded: Set<RpcCall>;
-  readonly streamEnded: (() => void) | undefined;
-  /** Set by a drain: why no stream is opened any more. */
-  refuseStreams?: () => ConnectError;
-}
-
-/** Limits on one call. */
-export interface CallLimits {
-  /** Largest request message, before and after inflation, in bytes. */
-  readonly requestMessageBytes: number;
-  /** In how many pieces a request may arrive. */
-  readonly requestPieces: number;
-  /** How long a request may take to arrive, in milliseconds. */
-  readonly requestArrivalMs: number;
-  /** How long a caller may leave an answer, or a message of a stream, lying, in milliseconds. */
-  readonly answerStallMs: number;
-  /** How many bytes of answers may wait for their callers before new calls are refused. */
-  readonly unsentBytes: number;
-  /** The smallest answer that is compressed, in bytes. */
-  readonly compressMinBytes: number;
-}
-
-/** A request in the query of a GET. */
-export interface Query {
-  /** Throws a ConnectError when it cannot be read. */
-  readonly readMessage: () => Buffer;
-  /** Name of the coding that it is compressed with. */
-  readonly encoding: string | undefined;
-}
 
 /**
  * One RPC on the lean path, from its header block to its last byte: the {@link Call} of its handler, the receiver of
@@ -72,7 +24,7 @@ export interface Query {
  * garbage. Nothing in it is made before somebody asks for it. Longer than other files for the same reason: all of its
  * methods work on the state of the one object.
  */
-export abstract class RpcCall implements FinishedCall, Answering, Receiver, Expiring {
+export abstract class RpcCall<H = unknown> implements FinishedCall, Answering, Receiver, Expiring {
   readonly path: Path;
   readonly carrier: TransportCall;
   readonly method: DescMethod;
@@ -97,6 +49,7 @@ export abstract class RpcCall implements FinishedCall, Answering, Receiver, Expi
 
   /** `reading` the request, `running` its handler, `answered` once the end of the answer is decided. */
   protected phase: "reading" | "running" | "answered" = "reading";
+  protected readonly handler: H;
   readonly #query: Query | undefined;
   readonly #refusal: ConnectError | undefined;
   /** The usual body is one piece; only more than one are collected. */
@@ -110,7 +63,14 @@ export abstract class RpcCall implements FinishedCall, Answering, Receiver, Expi
   #abort: AbortController | undefined;
   #requestId: string | undefined;
 
-  constructor(path: Path, carrier: TransportCall, method: DescMethod, wire: Wire, query: Query | undefined) {
+  constructor(
+    path: Path,
+    carrier: TransportCall,
+    method: DescMethod,
+    wire: Wire,
+    query: Query | undefined,
+    handler: H,
+  ) {
     const { headers } = carrier;
     const timeout = wire.protocol.readTimeout(headers);
     this.path = path;
@@ -124,6 +84,7 @@ export abstract class RpcCall implements FinishedCall, Answering, Receiver, Expi
       ? negotiateCompression(query.encoding, headers["accept-encoding"], "accept-encoding")
       : wire.protocol.readCompression(headers);
     this.#query = query;
+    this.handler = handler;
     this.#refusal = this.compression.problem ?? timeout.problem;
   }
 

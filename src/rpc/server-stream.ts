@@ -1,10 +1,8 @@
-import type { DescMethod, Message } from "@bufbuild/protobuf";
+import type { Message } from "@bufbuild/protobuf";
 import type { ConnectError } from "@connectrpc/connect";
 import { gatewayError } from "../errors/reasons.ts";
-import type { TransportCall } from "../listen/transport.ts";
-import type { Wire } from "./content-type.ts";
 import type { ResponseStream, ServerStreamHandler } from "./handler.ts";
-import { type Path, type Query, RpcCall } from "./rpc-call.ts";
+import { RpcCall } from "./rpc-call.ts";
 
 /**
  * How many bytes of messages that wait at the source go out in one write. More would only be held by Node instead of
@@ -16,8 +14,7 @@ const WRITE_BYTES = 16_384;
  * A server-streaming call: one message in, any number out, taken from its source only when the caller has taken the
  * last write. A caller that does not read costs one write, whatever happens at the source.
  */
-export class ServerStreamCall extends RpcCall {
-  readonly #handler: ServerStreamHandler;
+export class ServerStreamCall extends RpcCall<ServerStreamHandler> {
   #source: ResponseStream | undefined;
   #begun = false;
   /** A write that the carrier has not finished, or a compression under way. */
@@ -25,17 +22,9 @@ export class ServerStreamCall extends RpcCall {
   /** When the write under way must have left, on {@link Clock.monotonic}. */
   #stallsAt = Number.POSITIVE_INFINITY;
 
-  constructor(
-    path: Path,
-    carrier: TransportCall,
-    method: DescMethod,
-    wire: Wire,
-    query: Query | undefined,
-    handler: ServerStreamHandler,
-  ) {
-    super(path, carrier, method, wire, query);
-    this.#handler = handler;
-    path.streams.add(this);
+  override start(): void {
+    this.path.streams.add(this);
+    super.start();
   }
 
   override drained(): void {
@@ -47,7 +36,7 @@ export class ServerStreamCall extends RpcCall {
 
   protected override invoke(request: Message): void {
     try {
-      this.#source = this.#handler(request, this);
+      this.#source = this.handler(request, this);
       this.#source.open(() => this.#pump());
     } catch (error) {
       this.fail(error);

@@ -1,31 +1,15 @@
-import type { DescMethod, Message } from "@bufbuild/protobuf";
+import type { Message } from "@bufbuild/protobuf";
 import type { ConnectError } from "@connectrpc/connect";
 import { finishError } from "../errors/fit.ts";
 import type { Encoded } from "../lib/encoded.ts";
-import type { TransportCall } from "../listen/transport.ts";
-import type { Wire } from "./content-type.ts";
 import type { UnaryHandler } from "./handler.ts";
-import { type Path, type Query, RpcCall } from "./rpc-call.ts";
+import { RpcCall } from "./rpc-call.ts";
 
 /** A unary call: one message in, one message or one error out. */
-export class UnaryCall extends RpcCall {
-  readonly #handler: UnaryHandler;
-
-  constructor(
-    path: Path,
-    carrier: TransportCall,
-    method: DescMethod,
-    wire: Wire,
-    query: Query | undefined,
-    handler: UnaryHandler,
-  ) {
-    super(path, carrier, method, wire, query);
-    this.#handler = handler;
-  }
-
+export class UnaryCall extends RpcCall<UnaryHandler> {
   protected override invoke(request: Message): void {
     try {
-      const answer = this.#handler(request, this);
+      const answer = this.handler(request, this);
       if (answer instanceof Promise)
         answer.then(
           (message) => this.#answer(message),

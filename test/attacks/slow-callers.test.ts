@@ -2,7 +2,7 @@ import { connect, type Socket } from "node:net";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { HpackDecoder } from "../../src/listen/http2/hpack-decoder.ts";
 import { DEFAULT_LISTENER_LIMITS } from "../../src/listen/limits.ts";
-import { ANSWER_STALL_MS } from "../../src/rpc/router.ts";
+import { DEFAULT_CALL_LIMITS } from "../../src/rpc/limits.ts";
 import { CARRIERS } from "../support/carriers.ts";
 import { type ChildServer, startEchoServer } from "../support/child-server.ts";
 import type { ServerReport } from "../support/echo-server.ts";
@@ -38,7 +38,7 @@ describe.concurrent.each(CARRIERS)("over %s, a caller that is slow or silent", (
           pingAnswerMs: pingAnswerMs / FACTOR,
         },
       },
-      router: { requestArrivalMs: ARRIVAL_MS, answerStallMs: ANSWER_STALL_MS / FACTOR },
+      limits: { requestArrivalMs: ARRIVAL_MS, answerStallMs: DEFAULT_CALL_LIMITS.answerStallMs / FACTOR },
     });
     await new GoodCaller(server.url).stop(100);
     before = await server.report();
@@ -184,7 +184,10 @@ describe.each(CARRIERS)("over %s, a caller that does not read", (_name, carriers
   beforeAll(async () => {
     server = await startEchoServer({
       listener: carriers,
-      router: { requestArrivalMs: ARRIVAL_MS, answerStallMs: ANSWER_STALL_MS / (2 * FACTOR) },
+      limits: {
+        requestArrivalMs: ARRIVAL_MS,
+        answerStallMs: DEFAULT_CALL_LIMITS.answerStallMs / (2 * FACTOR),
+      },
     });
     await new GoodCaller(server.url).stop(100);
     before = await server.report();

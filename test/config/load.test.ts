@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { type ConfigSources, loadConfig } from "../../src/config/load.ts";
 import { formatProblem } from "../../src/config/problem.ts";
-import { COMPRESS_MIN_BYTES } from "../../src/rpc/compression.ts";
+import { DEFAULT_CALL_LIMITS } from "../../src/rpc/limits.ts";
 
 let directory: string;
 beforeAll(() => {
@@ -126,7 +126,10 @@ describe("loadConfig()", () => {
   });
 
   it("answers reflection and compresses from the path's own size on, unless told otherwise", () => {
-    expect(load({}).config).toMatchObject({ reflection: true, compressMinBytes: COMPRESS_MIN_BYTES });
+    expect(load({}).config).toMatchObject({
+      reflection: true,
+      compressMinBytes: DEFAULT_CALL_LIMITS.compressMinBytes,
+    });
     const env = { LRO_GATEWAY_REFLECTION: "false", LRO_GATEWAY_COMPRESS_MIN_BYTES: "0" };
     expect(load({ env }).config).toMatchObject({ reflection: false, compressMinBytes: 0 });
   });

@@ -36,7 +36,9 @@ const app = createRouter([defineService(ConformanceService, conformanceHandlers)
   routes: conformanceRoutes,
   allThroughConnectEs: values.through === "connect-es",
   stages: { amendError: withoutOwnDetails },
-  ...(request.messageReceiveLimit > 0 && { requestMessageBytes: request.messageReceiveLimit }),
+  ...(request.messageReceiveLimit > 0 && {
+    limits: { requestMessageBytes: request.messageReceiveLimit },
+  }),
 });
 const { useTls, serverCreds, clientTlsCert } = request;
 const tls = useTls &&

@@ -56,7 +56,7 @@ const service = echoService({
     );
   },
 });
-const options = { registry: echoRegistry, compressMinBytes: 1_024 };
+const options = { registry: echoRegistry, limits: { compressMinBytes: 1_024 } };
 const lean = createRouter([service], options);
 const stock = createRouter([service], { ...options, allThroughConnectEs: true });
 

@@ -124,7 +124,7 @@ describe.each([
 describe("compressMinBytes", () => {
   const app = createRouter([echoService({ say: (message) => message })], {
     registry: echoRegistry,
-    compressMinBytes: 100,
+    limits: { compressMinBytes: 100 },
   });
   const headers = { "content-type": "application/json", "accept-encoding": "gzip" };
   const say = (length: number) =>

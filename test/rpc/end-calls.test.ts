@@ -2,7 +2,8 @@ import type { ConnectError } from "@connectrpc/connect";
 import { expect, it } from "vitest";
 import { gatewayError } from "../../src/errors/reasons.ts";
 import { callInMemory } from "../../src/listen/in-memory.ts";
-import { createRouter, REQUEST_ARRIVAL_MS } from "../../src/rpc/router.ts";
+import { DEFAULT_CALL_LIMITS } from "../../src/rpc/limits.ts";
+import { createRouter } from "../../src/rpc/router.ts";
 import { EchoSchema, echo, echoRegistry, echoService, SAY } from "../support/echo-service.ts";
 import { encode, envelope } from "../support/encode-request.ts";
 import { ManualClock } from "../support/manual-clock.ts";
@@ -31,7 +32,7 @@ it("endCalls() answers every open call with UNAVAILABLE and tells its handler, h
       complete,
     });
   const old = [call({}, [REQUEST]), call({ "grpc-timeout": "1H" }, [REQUEST])];
-  await clock.advance(2 * REQUEST_ARRIVAL_MS);
+  await clock.advance(2 * DEFAULT_CALL_LIMITS.requestArrivalMs);
   const young = [call({}, [REQUEST]), call({}, [REQUEST.subarray(0, 3)], false)];
   expect(app.openCalls).toBe(4);
   app.endCalls(() => gatewayError("GATEWAY_DRAINING", "going", { retryDelayMs: 1_000 }));
@@ -39,6 +40,6 @@ it("endCalls() answers every open call with UNAVAILABLE and tells its handler, h
     expect(answer.headers).toMatchObject({ "grpc-status": "14", "grpc-retry-pushback-ms": "1000" });
   expect(told).toHaveLength(3);
   expect(app.openCalls).toBe(0);
-  await clock.advance(REQUEST_ARRIVAL_MS);
+  await clock.advance(DEFAULT_CALL_LIMITS.requestArrivalMs);
   expect(clock.pending).toBe(0);
 });

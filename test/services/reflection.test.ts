@@ -273,8 +273,7 @@ it("ends a stream on which its caller says nothing, at first or later, with a st
   const router = createRouter([operations], {
     registry: types,
     routes: reflectionRoutes([Operations], types),
-    requestArrivalMs: 100,
-    streamIdleMs: 100,
+    limits: { requestArrivalMs: 100, streamIdleMs: 100 },
   });
   const quick = await startListener({ listen: "127.0.0.1:0" }, router);
   const client = createClient(ServerReflection, createGrpcTransport({ baseUrl: `http://${quick.address}` }));

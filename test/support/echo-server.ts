@@ -5,14 +5,13 @@
  */
 import { monitorEventLoopDelay } from "node:perf_hooks";
 import { type ListenerOptions, startListener } from "../../src/listen/listener.ts";
-import { createRouter, type RouterOptions } from "../../src/rpc/router.ts";
+import type { CallLimits } from "../../src/rpc/limits.ts";
+import { createRouter } from "../../src/rpc/router.ts";
 import { echo, echoRegistry, echoService } from "./echo-service.ts";
 
 export interface EchoServerOptions {
   readonly listener?: Partial<Pick<ListenerOptions, "listen" | "limits" | "http1" | "http2" | "tls">>;
-  readonly router?: Partial<
-    Pick<RouterOptions, "requestArrivalMs" | "answerStallMs" | "requestMessageBytes">
-  >;
+  readonly limits?: Partial<CallLimits>;
 }
 
 /** What a server has gone through since the last report. */
@@ -58,7 +57,7 @@ const service = echoService({
     return { open() {}, pull: () => (left-- > 0 ? echo({ text }) : undefined), end: undefined, close() {} };
   },
 });
-const router = createRouter([service], { registry: echoRegistry, ...options.router });
+const router = createRouter([service], { registry: echoRegistry, limits: options.limits ?? {} });
 const listener = await startListener({ listen: "127.0.0.1:0", ...options.listener }, router);
 
 // CPU time and not time: a busy machine must not look like a blocked loop.

@@ -1,15 +1,8 @@
 import type { ConnectError } from "@connectrpc/connect";
 import { gatewayError } from "../../errors/reasons.ts";
-import type { Expiring, TimerWheel } from "../../lib/timer-wheel.ts";
+import type { Expiring } from "../../lib/timer-wheel.ts";
 import type { Receiver, TransportCall } from "../../listen/transport.ts";
-
-/** How long a caller of a connect-es method may send nothing. */
-export interface ExchangeLimits {
-  /** Until the first bytes of the request, ms. */
-  readonly arrivalMs: number;
-  /** From the last bytes on, as long as the request is open, ms. */
-  readonly idleMs: number;
-}
+import type { Path } from "../path.ts";
 
 /** How much of a request body waits for its reader before the carrier is told to wait. */
 const BODY_BUFFER_BYTES = 65_536;
@@ -29,9 +22,7 @@ export class ConnectEsExchange implements Receiver, Expiring {
   /** The answer has begun. */
   begun = false;
   readonly #call: TransportCall;
-  readonly #wheel: TimerWheel;
-  readonly #limits: ExchangeLimits;
-  readonly #monotonic: () => number;
+  readonly #path: Path;
   readonly #onClosed: () => void;
   readonly #abort = new AbortController();
   #answered = false;
@@ -44,20 +35,12 @@ export class ConnectEsExchange implements Receiver, Expiring {
   #arrived = Promise.withResolvers<void>();
   #drained = Promise.withResolvers<void>();
 
-  constructor(
-    call: TransportCall,
-    wheel: TimerWheel,
-    limits: ExchangeLimits,
-    monotonic: () => number,
-    onClosed: () => void,
-  ) {
+  constructor(call: TransportCall, path: Path, onClosed: () => void) {
     this.#call = call;
-    this.#wheel = wheel;
-    this.#limits = limits;
-    this.#monotonic = monotonic;
+    this.#path = path;
     this.#onClosed = onClosed;
-    this.#lastArrival = monotonic();
-    wheel.set(this, this.#lastArrival + limits.arrivalMs);
+    this.#lastArrival = path.clock.monotonic();
+    path.wheel.set(this, this.#lastArrival + path.limits.requestArrivalMs);
     call.receive(this);
   }
 
@@ -71,7 +54,7 @@ export class ConnectEsExchange implements Receiver, Expiring {
     this.#arrivedBytes += chunk.byteLength;
     if (++this.#pieces > PIECES_FREE && this.#arrivedBytes < this.#pieces * PIECE_BYTES)
       this.#call.reset("ENHANCE_YOUR_CALM");
-    this.#lastArrival = this.#monotonic();
+    this.#lastArrival = this.#path.clock.monotonic();
     this.#chunks.push(chunk);
     this.#bytes += chunk.byteLength;
     if (this.#bytes > BODY_BUFFER_BYTES) this.#call.pause();
@@ -80,7 +63,7 @@ export class ConnectEsExchange implements Receiver, Expiring {
 
   complete(): void {
     if (this.#end === "open") this.#end = "complete";
-    this.#wheel.forget(this);
+    this.#path.wheel.forget(this);
     this.#arrived.resolve();
   }
 
@@ -90,7 +73,7 @@ export class ConnectEsExchange implements Receiver, Expiring {
 
   closed(answered: boolean): void {
     if (this.#end === "open") this.#end = "cut";
-    this.#wheel.forget(this);
+    this.#path.wheel.forget(this);
     this.#arrived.resolve();
     this.#drained.resolve();
     this.#onClosed();
@@ -99,9 +82,10 @@ export class ConnectEsExchange implements Receiver, Expiring {
 
   /** The wheel's: something may have arrived since it was wound up. */
   expire(now: number): void {
-    const due = this.#lastArrival + (this.#pieces > 0 ? this.#limits.idleMs : this.#limits.arrivalMs);
+    const { streamIdleMs, requestArrivalMs } = this.#path.limits;
+    const due = this.#lastArrival + (this.#pieces > 0 ? streamIdleMs : requestArrivalMs);
     if (due > now) {
-      this.#wheel.set(this, due);
+      this.#path.wheel.set(this, due);
       return;
     }
     this.end(this.#tooLate());
@@ -111,14 +95,14 @@ export class ConnectEsExchange implements Receiver, Expiring {
   end(why: ConnectError): void {
     if (this.#end !== "open") return;
     this.#end = why;
-    this.#wheel.forget(this);
+    this.#path.wheel.forget(this);
     this.#arrived.resolve();
   }
 
   /** The answer is complete: what still arrives is only read away. */
   finish(): void {
     this.#answered = true;
-    this.#wheel.forget(this);
+    this.#path.wheel.forget(this);
   }
 
   /** Resolves when the carrier takes more of the answer, or nobody wants it any more. */
@@ -148,12 +132,12 @@ export class ConnectEsExchange implements Receiver, Expiring {
   }
 
   #tooLate(): ConnectError {
-    const { arrivalMs, idleMs } = this.#limits;
+    const { requestArrivalMs, streamIdleMs } = this.#path.limits;
     return gatewayError(
       "DEADLINE_PASSED",
       this.#pieces > 0
-        ? `nothing has arrived on this stream for ${idleMs} ms; open a new one when there is more to ask`
-        : `the request did not arrive within ${arrivalMs} ms`,
+        ? `nothing has arrived on this stream for ${streamIdleMs} ms; open a new one when there is more to ask`
+        : `the request did not arrive within ${requestArrivalMs} ms`,
     );
   }
 }

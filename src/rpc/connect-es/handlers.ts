@@ -15,11 +15,12 @@ import type { RequestHeaders, ResponseHeaders, TransportCall } from "../../liste
 import { parseConnectTimeout } from "../connect/timeout.ts";
 import { parseGrpcTimeout } from "../grpc/timeout.ts";
 import type { ResponseStream, ServerStreamHandler, ServiceDefinition, UnaryHandler } from "../handler.ts";
+import type { Path } from "../path.ts";
 import { TIMEOUT_MAX_MS } from "../protocol.ts";
 import { requestIdOf } from "../request-id.ts";
 import { ContextCall, peerKey, requestIdKey } from "./context-call.ts";
 import type { ConnectEsExchange } from "./exchange.ts";
-import type { ConnectEsOptions } from "./routes.ts";
+import type { ConnectEsRoutes } from "./routes.ts";
 
 /** Answers a call of one method; the exchange has been its receiver from the beginning. */
 export type ConnectEsHandler = (call: TransportCall, exchange: ConnectEsExchange) => void;
@@ -30,12 +31,13 @@ export type ConnectEsHandler = (call: TransportCall, exchange: ConnectEsExchange
  */
 export function connectEsHandlers(
   services: readonly ServiceDefinition[],
-  options: ConnectEsOptions,
+  routes: ConnectEsRoutes | undefined,
+  path: Path,
 ): Map<string, ConnectEsHandler> {
   const router = createConnectRouter({
     acceptCompression: [compressionGzip, compressionBrotli],
-    readMaxBytes: options.requestMessageBytes,
-    jsonOptions: { registry: options.registry },
+    readMaxBytes: path.limits.requestMessageBytes,
+    jsonOptions: { registry: path.registry },
   });
   for (const { service, handlers } of services) {
     const implementation: Record<string, unknown> = {};
@@ -46,11 +48,11 @@ export function connectEsHandlers(
     // The kinds of the methods have told which implementation each one takes; a generic descriptor has no types.
     router.service(service, implementation as Partial<ServiceImpl<DescService>>);
   }
-  options.routes?.register(router);
+  routes?.register(router);
   return new Map(
     router.handlers.map((handler) => [
       handler.requestPath,
-      (call, exchange) => void serve(handler, options.requestIds, call, exchange),
+      (call, exchange) => void serve(handler, path.requestIds, call, exchange),
     ]),
   );
 }

@@ -2,6 +2,7 @@ import type { RequestHeaders } from "../../listen/transport.ts";
 import { decodeBase64Url } from "../base64.ts";
 import { type Negotiated, negotiateCompression } from "../compression.ts";
 import { compressionUnnamed, readOnlyEnvelope, tooLarge } from "../envelope.ts";
+import type { Query } from "../protocol.ts";
 
 /** Compression of unary calls: that of HTTP. https://connectrpc.com/docs/protocol#unary-request */
 export function readUnaryCompression(headers: RequestHeaders): Negotiated {
@@ -33,15 +34,14 @@ export function readStreamMessage(body: Buffer, { request }: Negotiated, limit: 
 }
 
 /** What the query of a GET holds. */
-export interface GetRequest {
+export interface GetRequest extends Query {
   readonly codec: "proto" | "json" | undefined;
-  /** Decodes `message`; throws a ConnectError INVALID_ARGUMENT when it is not the base64 that it says it is. */
-  readonly readMessage: () => Buffer;
-  /** Value of `compression`. */
-  readonly encoding: string | undefined;
 }
 
-/** Reads the query of a GET. https://connectrpc.com/docs/protocol#unary-get-request */
+/**
+ * Reads the query of a GET: `message` (in base64 where `base64=1`), `encoding`, `compression`.
+ * https://connectrpc.com/docs/protocol#unary-get-request
+ */
 export function readGetRequest(query: string): GetRequest {
   const params = new URLSearchParams(query);
   const encoding = params.get("encoding");

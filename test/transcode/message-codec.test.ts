@@ -10,7 +10,7 @@ import {
 } from "../../gen/google/longrunning/operations_pb.ts";
 import { BadRequestSchema } from "../../gen/google/rpc/error_details_pb.ts";
 import { registry } from "../../src/lib/any-registry.ts";
-import { createJsonCodec, protoCodec } from "../../src/rpc/codec.ts";
+import { createJsonCodec, protoCodec } from "../../src/transcode/message-codec.ts";
 import { anyText } from "../support/any-text.ts";
 
 const TYPES = [
