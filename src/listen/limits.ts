@@ -46,7 +46,8 @@ export const DEFAULT_LISTENER_LIMITS: ListenerLimits = {
   // Longer than the 60 s after which common load balancers give their own idle connections up.
   keepAliveMs: 75_000,
   pingAfterMs: 10_000,
-  pingAnswerMs: 10_000,
+  // As long as gRPC's own keepalive waits (gRFC A8): a program that is busy for ten seconds lives, and has watches open.
+  pingAnswerMs: 20_000,
   // A new replica has its share of the connections within ten minutes.
   connectionAgeMs: 600_000,
   // A request may be on its way already, and closing would lose it: several round trips around the world.

@@ -9,13 +9,16 @@ interface Watched {
   /** The newest stream at the last look: whether a call has come since. */
   lastStream: number;
   lastSign: number;
-  pingSentAt: number | undefined;
+  /** When the last PING was sent that is not answered yet, or, while it is not, when the peer was last heard of. */
+  waitsForPongSince: number | undefined;
+  /** Bytes that had been read from it then. */
+  heard: number;
   /** When the peer was asked to go; `undefined`: it was not. */
   retiredAt: number | undefined;
 }
 
 /** How often the sessions are looked at while an answer to a PING may take its time. */
-const LOOKS_PER_ANSWER = 10;
+const LOOKS_PER_ANSWER = 20;
 
 /** After a session has answered its first PING, quiet ones are asked this many times more rarely. */
 const QUIET_FACTOR = 6;
@@ -69,7 +72,8 @@ export class SessionWatch {
     const watched: Watched = {
       lastStream: 0,
       lastSign: session.openedAt,
-      pingSentAt: undefined,
+      waitsForPongSince: undefined,
+      heard: 0,
       retiredAt: undefined,
     };
     this.#watched.set(session, watched);
@@ -114,11 +118,17 @@ export class SessionWatch {
   }
 
   /** Whether nobody seems to be at the other end any more. */
-  #isLost(session: Http2Session, { pingSentAt }: Watched, now: number): boolean {
+  #isLost(session: Http2Session, watched: Watched, now: number): boolean {
     const { endedAt, blockedSince } = session;
     if (endedAt !== undefined) return now - endedAt >= (session.unsent ? STALLED_WRITE_MS : LINGER_MS);
     if (blockedSince !== undefined && now - blockedSince >= STALLED_WRITE_MS) return true;
-    return pingSentAt !== undefined && now - pingSentAt >= this.#limits.pingAnswerMs;
+    if (watched.waitsForPongSince === undefined) return false;
+    // A peer that is slow to come to our PING, behind much that it has to read, and says something, lives.
+    if (watched.heard !== session.bytesRead) {
+      watched.heard = session.bytesRead;
+      watched.waitsForPongSince = now;
+    }
+    return now - watched.waitsForPongSince >= this.#limits.pingAnswerMs;
   }
 
   #lookAt(session: Http2Session, watched: Watched, now: number): void {
@@ -136,14 +146,15 @@ export class SessionWatch {
     session.cutStalled(now, STALLED_ANSWER_MS, STALLED_REQUEST_MS);
     this.#retireIfDue(session, watched);
     if (watched.retiredAt !== undefined && now - watched.retiredAt >= ROUND_TRIP_MS) session.refuseNew();
-    if (watched.pingSentAt !== undefined) return;
+    if (watched.waitsForPongSince !== undefined) return;
     if (incoming.requests.lastStream !== watched.lastStream) {
       watched.lastStream = incoming.requests.lastStream;
       watched.lastSign = now;
     } else if (now - watched.lastSign >= pingAfterMs && session.blockedSince === undefined) {
-      watched.pingSentAt = now;
+      watched.waitsForPongSince = now;
+      watched.heard = session.bytesRead;
       session.ping("alive", () => {
-        watched.pingSentAt = undefined;
+        watched.waitsForPongSince = undefined;
         watched.lastSign = this.#clock.monotonic() + (QUIET_FACTOR - 1) * pingAfterMs;
       });
     }

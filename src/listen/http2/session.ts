@@ -102,6 +102,11 @@ export class Http2Session implements IncomingOwner, SendObserver, Writer {
     return this.#socket.writableLength > 0 && !this.#failed;
   }
 
+  /** Bytes that have come from the peer. */
+  get bytesRead(): number {
+    return this.#socket.bytesRead;
+  }
+
   open(stream: Http2Stream): void {
     this.#context.app(stream);
   }

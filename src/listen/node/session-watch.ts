@@ -16,7 +16,7 @@ interface Watched {
 }
 
 /** How often the sessions are looked at while an answer to a PING may take its time. */
-const LOOKS_PER_ANSWER = 10;
+const LOOKS_PER_ANSWER = 20;
 
 /** After a session has answered its first PING, quiet ones are asked this many times more rarely. */
 const QUIET_FACTOR = 6;

@@ -325,6 +325,33 @@ describe("a connection of our own HTTP/2", () => {
     expect((await dripped)?.payload.readUInt32BE(4)).toBe(ErrorCode.ENHANCE_YOUR_CALM);
   });
 
+  it.each([
+    { peer: "says nothing", says: false, ends: true },
+    { peer: "says something else meanwhile", says: true, ends: false },
+  ])("bears for 20 s that a peer does not answer a PING and $peer; ends it then: $ends", async (row) => {
+    const clock = new ManualClock();
+    const peer = await connect(recording().app, { clock });
+    peer.send(frame(Frame.SETTINGS, Flag.ACK, 0));
+    await settle(peer);
+    let ended = false;
+    const end = peer.untilClosed().then(() => {
+      ended = true;
+    });
+    const pass = async (seconds: number) => {
+      for (let second = 0; second < seconds; second++) {
+        if (row.says) await settle(peer);
+        await clock.advance(1_000);
+      }
+      await new Promise((resolve) => setTimeout(resolve, 20));
+    };
+    // A quiet peer is asked after ten seconds.
+    await pass(29);
+    expect(ended).toBe(false);
+    await pass(3);
+    if (row.ends) await end;
+    expect(ended).toBe(row.ends);
+  });
+
   it("closes a connection whose peer has not read for half a minute", async () => {
     const clock = new ManualClock();
     const { calls, app } = recording();
