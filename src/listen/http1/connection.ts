@@ -1,9 +1,9 @@
 import type { Socket } from "node:net";
+import { ChunkedBody } from "../../lib/http1/chunked-body.ts";
 import type { CarrierContext } from "../carrier.ts";
 import { peerOf } from "../peer-address.ts";
 import type { App } from "../transport.ts";
 import { Http1Call } from "./call.ts";
-import { ChunkedBody } from "./chunked-body.ts";
 import type { ConnectionFields } from "./connection-fields.ts";
 import { FixedBody } from "./fixed-body.ts";
 import { CHUNKED } from "./framing.ts";

@@ -1,9 +1,9 @@
+import { FieldLines } from "../../lib/http1/field-lines.ts";
+import { CR, LF } from "../../lib/http1/grammar.ts";
 import { isIgnorableHost } from "../absolute-form.ts";
 import type { ListenerLimits } from "../limits.ts";
 import type { RequestHeaders } from "../transport.ts";
-import { FieldLines } from "./field-lines.ts";
 import { type Framing, readFraming } from "./framing.ts";
-import { CR, LF } from "./grammar.ts";
 import { BAD_REQUEST, HEADERS_TOO_LARGE, type Refusal } from "./refusal.ts";
 import { readRequestLine } from "./request-line.ts";
 
@@ -51,7 +51,7 @@ export function readRequestHead(
   if (typeof line === "string") return line;
   const at = fields.scan(bytes, line.end, end, limits, line.targetBytes);
   if (at === undefined) return unfinished;
-  if (typeof at === "string") return at;
+  if (typeof at === "string") return at === "malformed" ? BAD_REQUEST : HEADERS_TOO_LARGE;
   if (at - start > rawBytes) return HEADERS_TOO_LARGE;
   const headers = fields.toRecord(bytes, line.end, at);
   if (headers === undefined) return BAD_REQUEST;

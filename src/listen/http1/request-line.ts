@@ -1,5 +1,5 @@
+import { BYTES, CR, LF, SLASH, SPACE, TARGET, TOKEN } from "../../lib/http1/grammar.ts";
 import { readAbsoluteForm } from "../absolute-form.ts";
-import { BYTES, CR, LF, SLASH, SPACE, TARGET, TOKEN } from "./grammar.ts";
 import { BAD_REQUEST, FOREIGN, NOT_IMPLEMENTED, type Refusal } from "./refusal.ts";
 
 /** The first line of a request. */

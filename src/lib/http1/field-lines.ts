@@ -1,9 +1,11 @@
+import type { FieldLimits } from "./field-limits.ts";
 import { BYTES, COLON, CR, LF, SPACE, TAB, TOKEN, UPPER, VALUE } from "./grammar.ts";
-import { BAD_REQUEST, HEADERS_TOO_LARGE, type Refusal } from "./refusal.ts";
-import type { HeadLimits } from "./request-head.ts";
+
+/** Why a block is none. */
+export type FieldProblem = "malformed" | "too large";
 
 /**
- * A second line of these is a second opinion on where the request ends or belongs, and what passed it on may have read
+ * A second line of these is a second opinion on where the message ends or belongs, and what passed it on may have read
  * the other one. Of other fields all lines are joined: two tokens or two types are none, and the RPC path says so.
  */
 const SINGLE = new Set(["host", "content-length", "transfer-encoding", "expect"]);
@@ -32,14 +34,14 @@ export class FieldLines {
     bytes: Buffer,
     start: number,
     end: number,
-    { headerListBytes, headerFields }: HeadLimits,
+    { headerListBytes, headerFields }: FieldLimits,
     counted: number,
-  ): number | Refusal | undefined {
+  ): number | FieldProblem | undefined {
     let size = counted;
     let at = start;
     for (this.#count = 0; ; this.#count++) {
       if (end - at < 2) return undefined;
-      if (bytes[at] === CR) return bytes[at + 1] === LF ? at + 2 : BAD_REQUEST;
+      if (bytes[at] === CR) return bytes[at + 1] === LF ? at + 2 : "malformed";
       const name = at;
       let kinds = 0;
       for (let kind = 0; at < end; at++, kinds |= kind) {
@@ -48,18 +50,18 @@ export class FieldLines {
       }
       const nameEnd = at;
       if (at === end) return undefined;
-      if (at === name || bytes[at] !== COLON) return BAD_REQUEST;
+      if (at === name || bytes[at] !== COLON) return "malformed";
       do at++;
       while (at < end && isBlank(bytes[at]));
       const value = at;
       while (at < end && (BYTES[bytes[at] as number] as number) & VALUE) at++;
-      if (end - at < 2) return at < end && bytes[at] !== CR ? BAD_REQUEST : undefined;
-      if (bytes[at] !== CR || bytes[at + 1] !== LF) return BAD_REQUEST;
+      if (end - at < 2) return at < end && bytes[at] !== CR ? "malformed" : undefined;
+      if (bytes[at] !== CR || bytes[at + 1] !== LF) return "malformed";
       let valueEnd = at;
       while (valueEnd > value && isBlank(bytes[valueEnd - 1])) valueEnd--;
       at += 2;
       size += nameEnd - name + valueEnd - value;
-      if (size >= headerListBytes || this.#count >= headerFields) return HEADERS_TOO_LARGE;
+      if (size >= headerListBytes || this.#count >= headerFields) return "too large";
       this.#put(name, kinds & UPPER ? -nameEnd : nameEnd, value, valueEnd);
     }
   }

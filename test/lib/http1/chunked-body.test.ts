@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { ChunkedBody } from "../../../src/listen/http1/chunked-body.ts";
+import { ChunkedBody } from "../../../src/lib/http1/chunked-body.ts";
 import { Unread } from "../../../src/listen/http1/unread.ts";
 import { DEFAULT_LISTENER_LIMITS } from "../../../src/listen/limits.ts";
 

@@ -1,4 +1,4 @@
-import type { HeadLimits } from "./request-head.ts";
+import type { FieldLimits } from "./field-limits.ts";
 
 /** A field line (RFC 9112 §5) without its CR LF. */
 const FIELD_LINE = /^([!#$%&'*+\-.^_`|~0-9A-Za-z]+):[\t\x20-\x7e\x80-\xff]*$/;
@@ -13,8 +13,8 @@ const NEVER = new Set([
 ]);
 
 /**
- * The trailer section of a request (RFC 9112 §7.1.2): checked and counted like a header block of its own, and left
- * there. No protocol of ours has request trailers, and merging them into the headers would let them say what the
+ * The trailer section of a message (RFC 9112 §7.1.2): checked and counted like a header block of its own, and left
+ * there. Nothing that is read over HTTP/1.1 here has trailers, and merging them into the headers would let them say what the
  * headers were checked not to say.
  */
 export class TrailerLines {
@@ -22,7 +22,7 @@ export class TrailerLines {
   lineLimit: number;
   #fieldsLeft: number;
 
-  constructor({ headerListBytes, headerFields }: HeadLimits) {
+  constructor({ headerListBytes, headerFields }: FieldLimits) {
     this.lineLimit = headerListBytes;
     this.#fieldsLeft = headerFields;
   }

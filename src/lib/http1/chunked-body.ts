@@ -1,8 +1,7 @@
+import type { FieldLimits } from "./field-limits.ts";
 import { CR, LF } from "./grammar.ts";
-import type { RequestBody } from "./request-body.ts";
-import type { HeadLimits } from "./request-head.ts";
+import type { Span } from "./span.ts";
 import { TrailerLines } from "./trailer-lines.ts";
-import type { Unread } from "./unread.ts";
 
 /** Bytes of chunk extensions in a body. Nobody uses them; RFC 9112 §7.1.1 wants them ignored, and limited. */
 const EXTENSION_BYTES = 1_024;
@@ -21,8 +20,9 @@ const CHUNK_LINE_BYTES = 8 + EXTENSION_BYTES;
  * A body in chunks (RFC 9112 §7.1), however they are cut. The data of all chunks in one read are moved together, since
  * receivers pay per piece: a body in chunks of one byte must not be dear.
  */
-export class ChunkedBody implements RequestBody {
-  progress: RequestBody["progress"] = "more";
+export class ChunkedBody {
+  /** How far it has been read. Once it is `broken`, nobody can tell where the next message begins. */
+  progress: "more" | "complete" | "broken" = "more";
   readonly #trailers: TrailerLines;
   #expects: "size" | "data" | "line end" | "trailers" = "size";
   /** Data bytes of this chunk that are still to come. */
@@ -31,15 +31,17 @@ export class ChunkedBody implements RequestBody {
   #line = "";
   #extensionBytes = 0;
 
-  constructor(limits: HeadLimits) {
+  constructor(limits: FieldLimits) {
     this.#trailers = new TrailerLines(limits);
   }
 
+  /** Whether it is known that all of it has arrived: never before it is read. */
   isWithin(): boolean {
     return false;
   }
 
-  read(unread: Unread): Buffer | undefined {
+  /** Takes what is there of it: its data in one piece, where they were, `undefined` when there are none. */
+  read(unread: Span): Buffer | undefined {
     const { bytes } = unread;
     let dataStart = unread.start;
     let dataEnd = unread.start;
@@ -57,7 +59,7 @@ export class ChunkedBody implements RequestBody {
     return dataEnd === dataStart ? undefined : bytes.subarray(dataStart, dataEnd);
   }
 
-  #readLine(unread: Unread): RequestBody["progress"] {
+  #readLine(unread: Span): ChunkedBody["progress"] {
     const { bytes, start, end } = unread;
     const found = bytes.indexOf(LF, start);
     const complete = found >= 0 && found < end;
@@ -74,7 +76,7 @@ export class ChunkedBody implements RequestBody {
     return this.#expects === "size" ? CHUNK_LINE_BYTES : this.#trailers.lineLimit;
   }
 
-  #judge(line: string): RequestBody["progress"] {
+  #judge(line: string): ChunkedBody["progress"] {
     if (this.#expects === "line end") {
       this.#expects = "size";
       return line === "" ? "more" : "broken";
