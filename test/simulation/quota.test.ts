@@ -43,11 +43,27 @@ const limiters: Record<string, () => (now: number) => boolean> = {
   },
 };
 
+/** All combinations run in `npm run simulation`; each limiter, and each pause, in `npm test`. */
+const ALL = process.env["SIMULATION_RUNS"] !== undefined;
+
 /** What the emulator says at five a second is 1 s: the next token, rounded up. */
-const cases = Object.keys(limiters).flatMap((limiter) => [
-  ...[1_000, 0].map((retryAfter) => ({ limiter, configured: LIMIT, retryAfter })),
-  ...[0, 1_000, 2_000, 5_000, 10_000].map((retryAfter) => ({ limiter, configured: undefined, retryAfter })),
-]);
+const RETRY_AFTER_MS = 1_000;
+
+const cases = Object.keys(limiters).flatMap((limiter, at) => {
+  const all = ALL || at === 0;
+  return [
+    ...[RETRY_AFTER_MS, ...(all ? [0] : [])].map((retryAfter) => ({
+      limiter,
+      configured: LIMIT,
+      retryAfter,
+    })),
+    ...[RETRY_AFTER_MS, ...(all ? [0, 2_000, 5_000, 10_000] : [])].map((retryAfter) => ({
+      limiter,
+      configured: undefined,
+      retryAfter,
+    })),
+  ];
+});
 
 /** From here on a window of ten seconds with one pause in it cannot hold 60 % of the limit, whatever is done. */
 const LONG_PAUSE_MS = 4_000;
@@ -57,7 +73,8 @@ test.each(cases)(
   async ({ limiter, configured, retryAfter }) => {
     const isTooMany = limiters[limiter]!();
     const { clock, engine, upstream, call, upstreamCall } = new EngineBench({
-      config: { readsPerSecond: configured },
+      // Reads are looked at here, not signs of life, which would be two thirds of the work.
+      config: { readsPerSecond: configured, heartbeat: END },
       behaviour: {
         latency: () => random.between(10, 60),
         refuses: (now) => (isTooMany(now) ? retryAfter : undefined),
@@ -141,9 +158,12 @@ test.each(cases)(
 function leastRate(moments: readonly number[], windowMs: number, from: number): number {
   let least = Number.POSITIVE_INFINITY;
   const sorted = [...moments].sort((a, b) => a - b);
+  let first = 0;
+  let next = 0;
   for (let start = from; start + windowMs <= END; start += 500) {
-    const count = sorted.filter((at) => at >= start && at < start + windowMs).length;
-    least = Math.min(least, (count * 1000) / windowMs);
+    while (sorted[first]! < start) first++;
+    while (sorted[next]! < start + windowMs) next++;
+    least = Math.min(least, ((next - first) * 1000) / windowMs);
   }
   return least;
 }

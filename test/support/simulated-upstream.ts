@@ -224,14 +224,14 @@ export class SimulatedUpstream implements OperationsApi {
         (this.behaviour.allows?.(call.authorization, name) ?? true) &&
         !this.behaviour.omits?.(name),
     );
-    const shown = all
-      .map((operation) => this.show(operation, this.shownMoment("list", operation.name)))
-      .filter((operation) => request.filter !== "done:false" || !operation.done);
+    const listed = all
+      .map((operation) => ({ operation, at: this.shownMoment("list", operation.name) }))
+      .filter(({ operation, at }) => request.filter !== "done:false" || at < this.endOf(operation));
     const from = Number(request.pageToken || "0");
     const size = Math.min(this.behaviour.pageSize ?? 100, request.pageSize || 100);
-    const more = from + size < shown.length;
+    const more = from + size < listed.length;
     return create(ListOperationsResponseSchema, {
-      operations: shown.slice(from, from + size),
+      operations: listed.slice(from, from + size).map(({ operation, at }) => this.show(operation, at)),
       nextPageToken: more ? String(from + size) : "",
     });
   }
