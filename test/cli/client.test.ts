@@ -15,7 +15,6 @@ const DATASET = "projects/p/locations/l/datasets/d";
 let directory: string;
 let emulator: RunningEmulator;
 let gateway: RunningGateway;
-const RUNNING = `${DATASET}/operations/running`;
 const FAILED = `${DATASET}/operations/failed`;
 const DONE = `${DATASET}/operations/done`;
 
@@ -137,20 +136,20 @@ describe("get", () => {
   });
 
   it("keeps control characters of the upstream away from the terminal", async () => {
-    const id = "loud";
     const outcome = { type: "error", code: 3, message: "\u001b[31mred\u0007\nnext" } as const;
-    emulator.emulator.createOperation({ dataset: DATASET, id, durationMs: 1, ageMs: 10, outcome });
-    const { stdout } = await client("get", `${DATASET}/operations/${id}`);
+    const loud = { dataset: `${DATASET}-loud`, durationMs: 1, ageMs: 10, outcome };
+    const { stdout } = await client("get", emulator.emulator.createOperation(loud));
     expect(stdout).toContain("\u{fffd}[31mred\u{fffd}\n");
   });
 });
 
 describe("cancel", () => {
   it("asks for the cancellation, says where to look, and fails for an operation that has ended", async () => {
-    const { code, stdout } = await client("cancel", RUNNING);
+    const name = emulator.emulator.createOperation({ dataset: `${DATASET}-cancelled`, durationMs: null });
+    const { code, stdout } = await client("cancel", name);
     expect([code, stdout]).toEqual([
       0,
-      `Cancellation requested. What comes of it: lro-gateway get ${RUNNING} --address ${gateway.address}\n`,
+      `Cancellation requested. What comes of it: lro-gateway get ${name} --address ${gateway.address}\n`,
     ]);
     const again = await client("cancel", DONE);
     expect(again.code).toBe(1);
