@@ -1,5 +1,5 @@
 import { request } from "node:http";
-import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { afterAll, beforeAll, beforeEach, describe, expect, it } from "vitest";
 import { type Listener, startListener } from "../../src/listen/listener.ts";
 import { createRouter } from "../../src/rpc/router.ts";
 import { createProbes } from "../../src/services/probes.ts";
@@ -7,8 +7,12 @@ import { echoRegistry, echoService } from "../support/echo-service.ts";
 
 describe("the probes", () => {
   let listener: Listener;
-  let token = false;
-  let draining = false;
+  let token: boolean;
+  let draining: boolean;
+  beforeEach(() => {
+    token = true;
+    draining = false;
+  });
   beforeAll(async () => {
     const pages = createProbes([
       { name: "credentials", passed: () => token },
@@ -29,6 +33,7 @@ describe("the probes", () => {
   });
 
   it("say why the gateway is not ready, and once it is, that it is", async () => {
+    token = false;
     expect(await probe("/readyz")).toEqual([503, "[-]credentials failed\nreadyz check failed\n"]);
     expect(await probe("/readyz?verbose")).toEqual([
       503,
@@ -43,7 +48,6 @@ describe("the probes", () => {
     draining = true;
     expect(await probe("/readyz")).toEqual([503, "[-]not-draining failed\nreadyz check failed\n"]);
     expect(await probe("/livez")).toEqual([200, "ok\n"]);
-    draining = false;
   });
 
   it("answer HEAD without a body, and no other verb", async () => {
