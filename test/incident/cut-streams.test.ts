@@ -31,22 +31,21 @@ afterAll(async () => {
 const LIFE: CutRules = { idleMs: 1_500, ageMs: 3_500 };
 const CLIENTS_PER_PROTOCOL = 4;
 
-/** What a client saw: its last message, and how many terminal messages each of its streams carried. */
+/** What a client saw. A stream that is cut soon, or finds no gateway, carries nothing. */
 interface Seen {
   last: WatchOperationResponse | undefined;
+  /** How many terminal messages each of its streams carried. */
   readonly terminals: number[];
-  messages: number;
 }
 
 /** Follows an operation by the rule of docs/waiting.md. Reads each stream to its end, terminal message or not. */
 async function watchToTheEnd(transport: Transport, name: string): Promise<Seen> {
   const watcher = createClient(OperationWatcher, transport);
-  const seen: Seen = { last: undefined, terminals: [], messages: 0 };
+  const seen: Seen = { last: undefined, terminals: [] };
   async function* attach(signal: AbortSignal): AsyncGenerator<WatchOperationResponse> {
     const stream = seen.terminals.push(0) - 1;
     let terminal: WatchOperationResponse | undefined;
     for await (const message of watcher.watchOperation({ name }, { signal })) {
-      seen.messages++;
       if (!message.operation?.done) yield message;
       else {
         terminal = message;
@@ -112,12 +111,11 @@ it.concurrent.each([
     const before = cutsOf();
     await until(() => cutsOf() >= before + all / 2);
     finish();
-    for (const { last, terminals, messages } of await Promise.all(clients)) {
+    for (const { last, terminals } of await Promise.all(clients)) {
       expect(last).toMatchObject({ state: State.FAILED, operation: { done: true } });
       expect(terminals.slice(0, -1).every((count) => count <= 1)).toBe(true);
       expect(terminals.at(-1)).toBe(1);
       expect(terminals.length).toBeGreaterThan(1);
-      expect(messages).toBeGreaterThanOrEqual(terminals.length);
     }
     // A silent stream is what heartbeats are against.
     if (heartbeat !== "1h") expect(proxy.cuts.idle).toBe(0);

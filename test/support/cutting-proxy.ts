@@ -17,6 +17,9 @@ export interface CutRules {
   readonly ageMs: number;
 }
 
+/** Silence is counted in so many parts: a pause of this process, which counts as one of them, is not the server's. */
+const IDLE_TICKS = 10;
+
 /** Starts one in front of `target` (`host:port`). Cuts are resets: neither side hears a farewell. */
 export async function startCuttingProxy(target: string, rules: CutRules): Promise<CuttingProxy> {
   const [host = "", port = ""] = target.split(":");
@@ -25,7 +28,7 @@ export async function startCuttingProxy(target: string, rules: CutRules): Promis
   const server = createServer((caller) => {
     const gateway = connect(Number(port), host);
     const end = (): void => {
-      clearTimeout(idle);
+      clearInterval(idle);
       clearTimeout(age);
       for (const socket of [caller, gateway]) {
         open.delete(socket);
@@ -36,9 +39,14 @@ export async function startCuttingProxy(target: string, rules: CutRules): Promis
       cuts[why]++;
       end();
     };
-    const idle = setTimeout(() => cut("idle"), rules.idleMs);
+    let silentTicks = 0;
+    const idle = setInterval(() => {
+      if (++silentTicks > IDLE_TICKS) cut("idle");
+    }, rules.idleMs / IDLE_TICKS);
     const age = setTimeout(() => cut("age"), rules.ageMs);
-    gateway.on("data", () => idle.refresh());
+    gateway.on("data", () => {
+      silentTicks = 0;
+    });
     for (const socket of [caller, gateway]) {
       open.add(socket);
       socket.on("error", end).on("close", end);
