@@ -10,6 +10,7 @@ const STAGES = [
   "main.ts",
   "cli",
   "gateway.ts",
+  "gateway",
   "emulator",
   "listen",
   "rpc",

@@ -1,6 +1,7 @@
 import { camelPath } from "../config/camel.ts";
 import { KEYS, type Key } from "../config/keys.ts";
-import { openBackend, openTls } from "../gateway.ts";
+import { openBackend } from "../gateway/backend.ts";
+import { openTls } from "../gateway/tls.ts";
 import { systemClock } from "../lib/clock.ts";
 import { createLog } from "../observe/log.ts";
 import { configure, type Loaded } from "./configure.ts";

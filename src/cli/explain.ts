@@ -1,7 +1,7 @@
 import { type DescMethod, fromJson, type JsonObject, type Message } from "@bufbuild/protobuf";
 import { Operations } from "../../gen/google/longrunning/operations_pb.ts";
 import type { UpstreamConfig } from "../config/config.ts";
-import { compileRules } from "../gateway.ts";
+import { compileRules } from "../gateway/backend.ts";
 import { nearest } from "../lib/nearest.ts";
 import type { RestRequest } from "../lib/rest.ts";
 import { headersFor, outboundHeaders, withAuthorization } from "../upstream/headers.ts";

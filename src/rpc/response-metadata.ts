@@ -3,36 +3,19 @@ import type { Metadata } from "./metadata.ts";
 /** Header block or trailers under construction. */
 export type HeaderRecord = Record<string, string | string[]>;
 
-/** Names that belong to the protocols and to HTTP itself; a handler or an error cannot set them. */
-const RESERVED = new Set([
-  ...[
-    "content-type",
-    "content-length",
-    "content-encoding",
-    "accept-encoding",
-    "host",
-    "user-agent",
-    "trailer",
-  ],
-  ...[
-    "date",
-    "connection",
-    "keep-alive",
-    "proxy-connection",
-    "transfer-encoding",
-    "upgrade",
-    "te",
-    "http2-settings",
-  ],
-  ...[
-    "connect-protocol-version",
-    "connect-timeout-ms",
-    "connect-content-encoding",
-    "connect-accept-encoding",
-  ],
-  ...["grpc-encoding", "grpc-accept-encoding", "grpc-timeout", "grpc-status", "grpc-message"],
-  "grpc-status-details-bin",
-]);
+/**
+ * Names that belong to the protocols and to HTTP itself; a handler or an error cannot set them:
+ * https://github.com/grpc/grpc/blob/master/doc/PROTOCOL-HTTP2.md#requests (Custom-Metadata),
+ * https://connectrpc.com/docs/protocol#unary-request (Leading-Metadata), RFC 9110 §7.6.1.
+ */
+const RESERVED = new Set(
+  `content-type content-length content-encoding accept-encoding host user-agent trailer date
+  connection keep-alive proxy-connection transfer-encoding upgrade te http2-settings
+  connect-protocol-version connect-timeout-ms connect-content-encoding connect-accept-encoding
+  grpc-encoding grpc-accept-encoding grpc-timeout grpc-status grpc-message grpc-status-details-bin`.split(
+    /\s+/,
+  ),
+);
 
 /** A field name in lower case (RFC 9110 §5.1, RFC 9113 §8.2.1). */
 const NAME = /^[!#$%&'*+\-.^_`|~0-9a-z]{1,255}$/;

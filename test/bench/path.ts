@@ -2,6 +2,7 @@ import { openSync } from "node:fs";
 import { create } from "@bufbuild/protobuf";
 import { EmptySchema } from "@bufbuild/protobuf/wkt";
 import { Operations } from "../../gen/google/longrunning/operations_pb.ts";
+import { observerStages } from "../../src/gateway/observer-stages.ts";
 import { registry } from "../../src/lib/any-registry.ts";
 import { systemClock } from "../../src/lib/clock.ts";
 import { callInMemory, type MemoryRequest } from "../../src/listen/in-memory.ts";
@@ -11,7 +12,6 @@ import { createLog } from "../../src/observe/log.ts";
 import { Metrics } from "../../src/observe/metrics.ts";
 import { createCorsPolicy } from "../../src/rpc/cors/policy.ts";
 import { defineService } from "../../src/rpc/handler.ts";
-import { observerStages } from "../../src/rpc/observer-stages.ts";
 import { createRouter } from "../../src/rpc/router.ts";
 import { CELLS, type Cell, cellName, pathOf, requestBodies, WIRES } from "./cells.ts";
 

@@ -140,7 +140,7 @@ describe("a start", () => {
     expect(fromSources.filter((url) => LATE.test(url))).toEqual([]);
 
     const fromBuild = (await loaded(build)).map((url) => /dist\/(\S+?)-[\w-]{8}\.cjs$/.exec(url)?.[1]);
-    expect(fromBuild).toContain("gateway");
+    expect(fromBuild).toContain("serve");
     const late = readdirSync(join(build.launcher, "../../dist")).map(
       (file) => /^(\S+?)-[\w-]{8}\.cjs$/.exec(file)?.[1],
     );

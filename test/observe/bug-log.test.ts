@@ -1,8 +1,8 @@
 import { describe, expect, it } from "vitest";
+import { observerStages } from "../../src/gateway/observer-stages.ts";
 import { callInMemory } from "../../src/listen/in-memory.ts";
 import { BugLog } from "../../src/observe/bug-log.ts";
 import type { LogFields } from "../../src/observe/log.ts";
-import { observerStages } from "../../src/rpc/observer-stages.ts";
 import { createRouter } from "../../src/rpc/router.ts";
 import { echoRegistry, echoService, SAY } from "../support/echo-service.ts";
 

@@ -1,5 +1,5 @@
 import type { CallObserver } from "../observe/observed-call.ts";
-import type { Stages } from "./stages.ts";
+import type { Stages } from "../rpc/stages.ts";
 
 /** Hooks observers into the path of calls; no stage at all when there are none. */
 export function observerStages(observers: readonly CallObserver[]): Stages {
