@@ -65,7 +65,12 @@ interface Listeners {
 function configuration(gatewayAddress: string): unknown {
   const extension = "type.googleapis.com/envoy.extensions";
   const local = (port: number) => ({ socket_address: { address: "127.0.0.1", port_value: port } });
-  const retryPolicy = { retry_on: "unavailable", num_retries: NUM_RETRIES };
+  const retryPolicy = {
+    retry_on: "unavailable",
+    num_retries: NUM_RETRIES,
+    // Waits as long as the gateway asks for; its own back-off is 25 ms.
+    rate_limited_retry_back_off: { reset_headers: [{ name: "retry-after", format: "SECONDS" }] },
+  };
   const route = { cluster: "gateway", timeout: "0s", retry_policy: retryPolicy };
   const manager = {
     "@type": `${extension}.filters.network.http_connection_manager.v3.HttpConnectionManager`,

@@ -44,7 +44,7 @@ type Get = (address: string) => Promise<string>;
 interface Client {
   readonly title: string;
   readonly get: Get;
-  /** Does what `grpc-retry-pushback-ms` says. */
+  /** Waits as long as `grpc-retry-pushback-ms` or, before Envoy, `retry-after` says. */
   readonly pushedBack: boolean;
   /** Gives up after {@link MAX_ATTEMPTS}; Google's clients go on until their time is over. */
   readonly givesUp: boolean;
@@ -65,7 +65,7 @@ if (envoy) {
       await proxy.close();
     }
   };
-  CLIENTS.push({ title: "Envoy with retry_on: unavailable", get, pushedBack: false, givesUp: true });
+  CLIENTS.push({ title: "Envoy with retry_on: unavailable", get, pushedBack: true, givesUp: true });
 }
 
 /** The two ways in which a language's client retries. */

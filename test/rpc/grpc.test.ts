@@ -71,6 +71,8 @@ describe("gRPC", () => {
       "grpc-status": "14",
       "grpc-message": "sp%C3%A4ter, 100 %25",
       "grpc-retry-pushback-ms": "1500",
+      // For proxies that retry: whole seconds, rounded up.
+      "retry-after": "2",
     });
     const status = statusOf(answer.headers);
     expect(status.code).toBe(14);

@@ -1,4 +1,5 @@
 import type { ConnectError } from "@connectrpc/connect";
+import { retryAfterSeconds } from "../../errors/retry-delay.ts";
 import type { ResponseHeaders } from "../../listen/transport.ts";
 import { COMPRESSED_FLAG, encodeEnvelope } from "../envelope.ts";
 import type { Answering } from "../protocol.ts";
@@ -21,6 +22,9 @@ export function answerGrpc(call: Answering, message: Uint8Array, encoding: strin
  * Answers with an error before any message as Trailers-Only, one header block that ends the stream: once a header
  * block without status has come, gRPC clients do not retry any more (gRFC A6). Only leading metadata, if the handler
  * has set some, makes two blocks of it: clients read what stands in Trailers-Only as trailing.
+ *
+ * RetryInfo stands there as `Retry-After` too: a proxy that calls again by itself reads it (Envoy's
+ * `rate_limited_retry_back_off`, which cannot read the milliseconds of gRPC's pushback), and else would within 25 ms.
  */
 export function failGrpc(call: Answering, error: ConnectError): void {
   const headers = grpcHeaders(call, undefined);
@@ -30,6 +34,8 @@ export function failGrpc(call: Answering, error: ConnectError): void {
   }
   addMetadata(headers, call.trailerMetadata);
   addGrpcStatus(headers, error);
+  const retryAfter = retryAfterSeconds(error);
+  if (retryAfter !== undefined) headers["retry-after"] = retryAfter;
   call.carrier.answer(200, headers);
 }
 
