@@ -14,6 +14,7 @@ import { claimsTooMuch, tooLarge } from "./envelope.ts";
 import { Metadata } from "./metadata.ts";
 import type { Path } from "./path.ts";
 import type { Answering, Query } from "./protocol.ts";
+import { proxyTimeoutMs } from "./proxy-timeout.ts";
 import { RequestBody } from "./request-body.ts";
 import { requestIdOf } from "./request-id.ts";
 import type { FinishedCall, Stages } from "./stages.ts";
@@ -79,7 +80,9 @@ export abstract class RpcCall<H = unknown> implements FinishedCall, Answering, R
     this.wire = wire;
     this.codec = path.codecs[wire.codec];
     this.openedAt = path.clock.monotonic();
-    this.deadline = timeout.ms === undefined ? Number.POSITIVE_INFINITY : this.openedAt + timeout.ms;
+    const ms = timeout.ms ?? Number.POSITIVE_INFINITY;
+    this.deadline =
+      this.openedAt + (method.methodKind === "unary" ? Math.min(ms, proxyTimeoutMs(headers)) : ms);
     this.compression = query
       ? negotiateCompression(query.encoding, headers["accept-encoding"], "accept-encoding")
       : wire.protocol.readCompression(headers);

@@ -7,18 +7,35 @@ import { join } from "node:path";
 /** An Envoy in front of a gateway, as a service mesh has it. */
 export interface RunningEnvoy {
   readonly address: string;
+  /** How many connections it has opened to its gateways so far. */
+  connections(): Promise<number>;
   close(): Promise<void>;
 }
 
 /** How often Envoy calls again. Its policy knows no `maxAttempts`: this many beside the first. */
 const NUM_RETRIES = 2;
 
-/** Starts Envoy with a retry policy for gRPC's UNAVAILABLE, which it reads from the header block of the answer alone. */
-export async function startEnvoy(program: string, gatewayAddress: string): Promise<RunningEnvoy> {
+/** What Envoy is configured for, beside its retry policy. */
+export interface EnvoyOptions {
+  /** Timeout of its route. Default: none. */
+  readonly timeout?: string;
+  /** Asks each gateway five times a second by grpc.health.v1 whether calls should be sent there. Default false. */
+  readonly healthChecks?: boolean;
+}
+
+/**
+ * Starts Envoy before these gateways with a retry policy for gRPC's UNAVAILABLE, which it reads from the header block
+ * of the answer alone.
+ */
+export async function startEnvoy(
+  program: string,
+  gateways: readonly string[],
+  options: EnvoyOptions = {},
+): Promise<RunningEnvoy> {
   const directory = mkdtempSync(join(tmpdir(), "lro-envoy-"));
   const addressFile = join(directory, "admin");
   const config = join(directory, "envoy.json");
-  writeFileSync(config, JSON.stringify(configuration(gatewayAddress)));
+  writeFileSync(config, JSON.stringify(configuration(gateways, options)));
   const args = [
     "-c",
     config,
@@ -32,6 +49,11 @@ export async function startEnvoy(program: string, gatewayAddress: string): Promi
   const address = await listenerAddress(child, addressFile);
   return {
     address,
+    async connections() {
+      const page = await fetch(`http://${readFileSync(addressFile, "utf8").trim()}/stats?format=json`);
+      const { stats } = (await page.json()) as { stats: { name?: string; value?: number }[] };
+      return stats.find(({ name }) => name === "cluster.gateway.upstream_cx_total")?.value ?? 0;
+    },
     async close() {
       const gone = once(child, "exit");
       child.kill("SIGTERM");
@@ -46,11 +68,14 @@ async function listenerAddress(child: ChildProcess, adminFile: string): Promise<
   for (;;) {
     if (child.exitCode !== null) throw new Error(`Envoy has ended with ${child.exitCode}`);
     try {
-      const page = await fetch(`http://${readFileSync(adminFile, "utf8").trim()}/listeners?format=json`);
+      const admin = `http://${readFileSync(adminFile, "utf8").trim()}`;
+      // It listens once it has asked for the health of its gateways.
+      if (!(await fetch(`${admin}/ready`)).ok) throw new Error("not ready yet");
+      const page = await fetch(`${admin}/listeners?format=json`);
       const { listener_statuses: [listener] = [] } = (await page.json()) as Listeners;
       if (listener) return `127.0.0.1:${listener.local_address.socket_address.port_value}`;
     } catch {
-      // It has not written its address yet, or does not answer there yet.
+      // It has not written its address yet, or does not answer there yet, or does not listen.
     }
     await new Promise((resolve) => setTimeout(resolve, 50));
   }
@@ -62,7 +87,7 @@ interface Listeners {
   ];
 }
 
-function configuration(gatewayAddress: string): unknown {
+function configuration(gateways: readonly string[], options: EnvoyOptions): unknown {
   const extension = "type.googleapis.com/envoy.extensions";
   const local = (port: number) => ({ socket_address: { address: "127.0.0.1", port_value: port } });
   const retryPolicy = {
@@ -71,7 +96,7 @@ function configuration(gatewayAddress: string): unknown {
     // Waits as long as the gateway asks for; its own back-off is 25 ms.
     rate_limited_retry_back_off: { reset_headers: [{ name: "retry-after", format: "SECONDS" }] },
   };
-  const route = { cluster: "gateway", timeout: "0s", retry_policy: retryPolicy };
+  const route = { cluster: "gateway", timeout: options.timeout ?? "0s", retry_policy: retryPolicy };
   const manager = {
     "@type": `${extension}.filters.network.http_connection_manager.v3.HttpConnectionManager`,
     stat_prefix: "rpc",
@@ -91,7 +116,17 @@ function configuration(gatewayAddress: string): unknown {
     "@type": `${extension}.upstreams.http.v3.HttpProtocolOptions`,
     explicit_http_config: { http2_protocol_options: {} },
   };
-  const endpoint = { endpoint: { address: local(Number(gatewayAddress.split(":")[1])) } };
+  const endpoints = gateways.map((address) => ({
+    endpoint: { address: local(Number(address.split(":")[1])) },
+  }));
+  const healthCheck = {
+    timeout: "1s",
+    interval: "0.2s",
+    no_traffic_interval: "0.2s",
+    unhealthy_threshold: 1,
+    healthy_threshold: 1,
+    grpc_health_check: {},
+  };
   return {
     admin: { address: local(0) },
     static_resources: {
@@ -103,7 +138,8 @@ function configuration(gatewayAddress: string): unknown {
           typed_extension_protocol_options: {
             "envoy.extensions.upstreams.http.v3.HttpProtocolOptions": protocol,
           },
-          load_assignment: { cluster_name: "gateway", endpoints: [{ lb_endpoints: [endpoint] }] },
+          load_assignment: { cluster_name: "gateway", endpoints: [{ lb_endpoints: endpoints }] },
+          health_checks: options.healthChecks ? [healthCheck] : [],
         },
       ],
     },

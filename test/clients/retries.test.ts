@@ -58,7 +58,7 @@ if (java) {
 }
 if (envoy) {
   const get: Get = async (address) => {
-    const proxy = await startEnvoy(envoy, address);
+    const proxy = await startEnvoy(envoy, [address]);
     try {
       return await getWithGrpcJs(proxy.address, false);
     } finally {

@@ -183,6 +183,27 @@ describe.each(Object.entries(forms))("a deadline over %s", (_name, { headers, bo
     expect(clock.pending).toBeLessThanOrEqual(1);
   });
 
+  it.each([
+    ["shortened by the timeout of an Envoy in front", "5000", "99", 99],
+    ["kept where Envoy gives it more time", "80", "15000", 80],
+    ["kept where Envoy sets no limit", "80", "0", 80],
+    ["kept where the header is no number", "80", "1e1", 80],
+    ["the timeout of Envoy where the caller has none", undefined, "99", 99],
+  ])("is %s", async (_what, own, envoy, ms) => {
+    const { clock, app } = setUp(() => new Promise(() => {}));
+    const { "content-type": type = "", ...timeout } = headers(short.replace(/\d+/, own ?? "1"));
+    const fields = own === undefined ? { "content-type": type } : { "content-type": type, ...timeout };
+    const answer = callInMemory(app, {
+      target: SAY,
+      headers: { ...fields, "x-envoy-expected-rq-timeout-ms": envoy },
+      body: [body],
+    });
+    await clock.advance(ms - 5);
+    expect(app.openCalls).toBe(1);
+    await clock.advance(15);
+    expect(code(await answer)).toBe(4);
+  });
+
   it("leaves no timer behind when it was not needed", async () => {
     const { clock, app } = setUp((message) => message);
     await callInMemory(app, { target: SAY, headers: headers(short), body: [body] });
@@ -192,6 +213,21 @@ describe.each(Object.entries(forms))("a deadline over %s", (_name, { headers, bo
 });
 
 describe("a deadline of a server stream", () => {
+  it("is not the timeout of an Envoy in front, which cuts the stream itself", async () => {
+    let seen = 0;
+    const repeat = (_request: Echo, call: Call) => {
+      seen = call.deadline;
+      return { open() {}, pull: () => undefined, end: {}, close() {} };
+    };
+    const app = createRouter([echoService({ repeat })], { registry: echoRegistry, clock: new ManualClock() });
+    await callInMemory(app, {
+      target: REPEAT,
+      headers: { "content-type": "application/grpc", "x-envoy-expected-rq-timeout-ms": "15000" },
+      body: [envelope(0, encode(EchoSchema, echo({}), "proto"))],
+    });
+    expect(seen).toBe(Number.POSITIVE_INFINITY);
+  });
+
   it("ends the stream with status 4 in its trailers, and closes its source", async () => {
     const clock = new ManualClock();
     const closed: number[] = [];
