@@ -15,6 +15,7 @@ export default defineConfig({
     // What is stuck, not what is slow: on a machine that does ten things at once, all takes ten times as long.
     testTimeout: 60_000,
     hookTimeout: 60_000,
+    expect: { poll: { timeout: 30_000, interval: 20 } },
     pool: "forks",
     // Many of the tests wait for sockets and processes; one worker per core would leave the cores idle meanwhile.
     maxWorkers: 3,

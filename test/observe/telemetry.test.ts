@@ -3,7 +3,7 @@ import { createServer as createNetServer } from "node:net";
 import { createServer as createTlsServer } from "node:tls";
 import { createClient } from "@connectrpc/connect";
 import { createGrpcTransport } from "@connectrpc/connect-node";
-import { afterAll, beforeAll, describe, expect, it, vi } from "vitest";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { Operations } from "../../gen/google/longrunning/operations_pb.ts";
 import { Health } from "../../gen/grpc/health/v1/health_pb.ts";
 import { OperationWatcher } from "../../gen/lrogateway/v1/operation_watcher_pb.ts";
@@ -117,13 +117,8 @@ describe("a gateway that is called", () => {
         METADATA_SERVER_DETECTION: "ping-only",
       },
     });
-    await vi.waitFor(
-      () => {
-        expect(gateway.stderr()).toContain("MetadataLookupWarning");
-        expect(gateway.stderr()).toContain("no token");
-      },
-      { timeout: 30_000, interval: 20 },
-    );
+    await expect.poll(() => gateway.stderr()).toContain("MetadataLookupWarning");
+    await expect.poll(() => gateway.stderr()).toContain("no token");
     gateway.child.kill("SIGTERM");
     const { stderr } = await gateway.ended;
     metadata.close();

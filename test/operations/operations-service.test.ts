@@ -1,6 +1,6 @@
 import { create } from "@bufbuild/protobuf";
 import { Code, ConnectError } from "@connectrpc/connect";
-import { expect, test, vi } from "vitest";
+import { expect, test } from "vitest";
 import {
   GetOperationRequestSchema,
   ListOperationsRequestSchema,
@@ -78,7 +78,7 @@ test("lets the upstream know when the only caller of a read goes", async () => {
     create(GetOperationRequestSchema, { name: NAME }),
     call,
   );
-  await vi.waitFor(() => expect(upstream.calls).toHaveLength(1));
+  await expect.poll(() => upstream.calls).toHaveLength(1);
   let heard: ConnectError | undefined;
   upstream.calls[0]![2].onEnd((why) => {
     heard = why;
