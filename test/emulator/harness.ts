@@ -1,5 +1,6 @@
 import { connect } from "node:net";
 import type { Emulator, EmulatorAnswer } from "../../src/emulator/emulator.ts";
+import { Silence } from "../support/silence.ts";
 
 /** The dataset that tests put their operations into. */
 export const DATASET = "projects/p/locations/l/datasets/d";
@@ -59,14 +60,18 @@ export function rawExchange(
     let text = "";
     const socket = connect(Number(port), hostname, () => socket.write(request));
     socket.setEncoding("latin1");
-    socket.setTimeout(ms, () => socket.destroy());
+    const silence = new Silence(ms, () => socket.destroy());
     socket.on("data", (chunk) => {
+      silence.heard();
       text += chunk;
     });
     let error: string | undefined;
     socket.on("error", (cause: NodeJS.ErrnoException) => {
       error = cause.code;
     });
-    socket.on("close", () => resolve(error === undefined ? { text } : { text, error }));
+    socket.on("close", () => {
+      silence.stop();
+      resolve(error === undefined ? { text } : { text, error });
+    });
   });
 }

