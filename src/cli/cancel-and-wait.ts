@@ -73,7 +73,7 @@ async function resolve(
     let pause = pauseAfter(calls);
     try {
       const response = await watcher.cancelAndWait(request, { timeoutMs: left + ANSWER_MS, signal });
-      // A gateway that shuts down answers early.
+      // `waiting.max_wait` of the gateway may be shorter.
       const early = response.outcome === Outcome.STILL_RUNNING && performance.now() + pause < end;
       if (!early) return calls > 0 ? afterEarlierCall(response) : response;
     } catch (error) {

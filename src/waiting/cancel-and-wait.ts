@@ -20,6 +20,9 @@ import { beginRead, readOnce, WaitEnds } from "./wait-for-operation.ts";
 /** A cancel that was not answered in time although its caller wants only one look is given up after so long. */
 const ZERO_WAIT_MS = 30_000;
 
+/** Whom a gateway that shuts down sends away finds another one after so long. */
+const DRAIN_RETRY_MS = 1_000;
+
 type Answer = CancelAndWaitResponse | Encoded<CancelAndWaitResponse>;
 
 /**
@@ -27,7 +30,8 @@ type Answer = CancelAndWaitResponse | Encoded<CancelAndWaitResponse>;
  * in WaitOperation; 0: the cancel is sent, and one read decides.
  *
  * @throws ConnectError PERMISSION_DENIED without the right; the upstream's own status where it refuses the cancel of
- * an operation that runs on; UNAVAILABLE where nothing was certain in time; RESOURCE_EXHAUSTED without room.
+ * an operation that runs on; UNAVAILABLE where nothing was certain in time, or the gateway shuts down before that;
+ * RESOURCE_EXHAUSTED without room.
  */
 export async function cancelAndWait(
   engine: WaitingEngine,
@@ -78,6 +82,12 @@ export async function cancelAndWait(
         ? readOnce(engine, name, call)
         : follow(engine, name, end, call, waiting, attempt.requestedAt);
     const seen = await last;
+    if (!seen.done && timeoutMs !== 0 && waiting.cutShort)
+      throw gatewayError(
+        "GATEWAY_DRAINING",
+        "the cancel was taken, and the gateway shuts down before the operation is done; call again",
+        { retryDelayMs: DRAIN_RETRY_MS },
+      );
     if (!seen.done) return answer(Outcome.STILL_RUNNING, seen);
     return answer(Outcome[outcomeOf(seen, attempt.resolution.doneBefore(seen))], seen);
   } catch (cause) {

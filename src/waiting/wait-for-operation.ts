@@ -100,6 +100,11 @@ export class WaitEnds implements Attending {
   private why: ConnectError | undefined;
   private stop = false;
 
+  /** The gateway stops, so that the wait ends before the time is up. */
+  get cutShort(): boolean {
+    return this.stop;
+  }
+
   /** The caller now waits for this. */
   begin(part: Pick<Waiter, "fail" | "timeUp">): void {
     this.part = part;

@@ -39,6 +39,16 @@ function clientUntil(pattern: RegExp, terminal: FakeTerminal, ...args: string[])
   return runInside([...args, "--address", gateway.address], {}, terminal.stream, time);
 }
 
+/** Resolves when the emulator has been asked to cancel the operation. */
+async function cancelRequested(name: string): Promise<void> {
+  for (;;) {
+    const answer = await fetch(`${emulator.endpoint}/v1/${name}`);
+    const { metadata } = (await answer.json()) as { metadata: { cancelRequested?: boolean } };
+    if (metadata.cancelRequested) return;
+    await new Promise((resolve) => setTimeout(resolve, 20));
+  }
+}
+
 const DONE = { durationMs: 1, ageMs: 10_000 } as const;
 
 describe.concurrent.each(["grpc", "grpc-web", "connect"])("wait over %s", (protocol) => {
@@ -167,14 +177,23 @@ describe.concurrent("watch", () => {
 
 describe.concurrent("cancel --wait", () => {
   it.each([
-    ["CANCELLED", 0, { cancelDelayMs: 300 }],
-    ["COMPLETED", 10, { durationMs: 1_500, onCancel: "complete" }],
-    ["FAILED", 5, { durationMs: 1_500, onCancel: "complete", outcome: "error" }],
-    ["ALREADY_DONE", 11, DONE],
-  ] as const)("tells %s by %d", async (outcome, expected, spec) => {
-    const { code, stdout, stderr } = await client("cancel", "--wait", start(spec));
+    ["CANCELLED", 0, "cancelled"],
+    ["COMPLETED", 10, "success"],
+    ["FAILED", 5, "error"],
+  ] as const)("tells %s by %d", async (outcome, expected, end) => {
+    const name = start({ onCancel: "complete" });
+    const told = client("cancel", "--wait", name);
+    await cancelRequested(name);
+    emulator.emulator.finishOperation(name, end);
+    const { code, stdout, stderr } = await told;
     expect([code, stderr]).toEqual([expected, ""]);
     expect(stdout).toMatch(new RegExp(`^${outcome}: `));
+  });
+
+  it("tells ALREADY_DONE by 11", async () => {
+    const { code, stdout, stderr } = await client("cancel", "--wait", start(DONE));
+    expect([code, stderr]).toEqual([11, ""]);
+    expect(stdout).toMatch(/^ALREADY_DONE: /);
   });
 
   it("tells an operation that runs on by 7, and an unknown one by 8", async () => {

@@ -2,6 +2,7 @@ import { create } from "@bufbuild/protobuf";
 import { Code, ConnectError } from "@connectrpc/connect";
 import { expect, test } from "vitest";
 import { CancelOperationRequestSchema } from "../../gen/google/longrunning/operations_pb.ts";
+import { ErrorInfoSchema, RetryInfoSchema } from "../../gen/google/rpc/error_details_pb.ts";
 import { CancelAndWaitResponse_Outcome as Outcome } from "../../gen/lrogateway/v1/operation_watcher_pb.ts";
 import { createOperationsHandlers } from "../../src/operations/operations-service.ts";
 import { RpcUpstreamCall } from "../../src/operations/rpc-upstream-call.ts";
@@ -196,6 +197,18 @@ test("what is not resolved in time is UNAVAILABLE, never OK", async () => {
   upstream.start(NAME, 600_000);
   await expect(wait(20_000)).rejects.toMatchObject({ code: Code.Unavailable });
   expect(clock.monotonic()).toBe(20_000);
+});
+
+test("a gateway that shuts down does not say STILL_RUNNING before the time is up: the caller is to ask elsewhere", async () => {
+  const { engine, clock, upstream, call } = bench({ behaviour: { cancelDelay: () => 600_000 } });
+  upstream.start(NAME, 3_600_000);
+  const waiting = cancelAndWait(engine, NAME, 60_000, call()).catch(ConnectError.from);
+  await clock.advance(5_000);
+  engine.drain();
+  const error = await waiting;
+  expect(error).toMatchObject({ code: Code.Unavailable });
+  expect((error as ConnectError).findDetails(ErrorInfoSchema)[0]?.reason).toBe("GATEWAY_DRAINING");
+  expect((error as ConnectError).findDetails(RetryInfoSchema)).toHaveLength(1);
 });
 
 test("STILL_RUNNING needs a read that was sent after the cancel was taken", async () => {

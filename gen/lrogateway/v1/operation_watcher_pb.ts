@@ -645,8 +645,8 @@ export const OperationWatcher: GenService<{
   },
   /**
    * Cancels an operation and answers with what became of it. An operation that cannot be resolved in time gives
-   * UNAVAILABLE, no right to cancel it PERMISSION_DENIED; a cancel that the upstream refuses while the operation
-   * runs on gives the upstream's own status.
+   * UNAVAILABLE, and so does a gateway that shuts down meanwhile; no right to cancel it gives PERMISSION_DENIED; a
+   * cancel that the upstream refuses while the operation runs on gives the upstream's own status.
    *
    * @generated from rpc lrogateway.v1.OperationWatcher.CancelAndWait
    */
