@@ -1,4 +1,4 @@
-import { clone, create, type DescMessage, isMessage, type Message, toBinary } from "@bufbuild/protobuf";
+import { clone, create, type DescMessage, isMessage, type Message } from "@bufbuild/protobuf";
 import { reflect } from "@bufbuild/protobuf/reflect";
 import { ConnectError } from "@connectrpc/connect";
 import {
@@ -7,6 +7,7 @@ import {
   RequestInfoSchema,
   RetryInfoSchema,
 } from "../../gen/google/rpc/error_details_pb.ts";
+import { bytesOf, type Detail, messageOf, typeOf } from "./detail.ts";
 import { ERROR_DOMAIN } from "./reasons.ts";
 import { errorOf } from "./thrown.ts";
 
@@ -32,8 +33,6 @@ export const REQUEST_ID_HEADER = "x-request-id";
 
 /** Of a DebugInfo's text, less than this is not worth keeping. */
 const DEBUG_TEXT_MIN_BYTES = 64;
-
-type Detail = ConnectError["details"][number];
 
 /** The parts of an error that can be cut. */
 interface Draft {
@@ -119,8 +118,8 @@ function detailsBytes(draft: Draft): number {
 }
 
 function detailBytes(detail: Detail): number {
-  const value = "desc" in detail ? toBinary(detail.desc, messageOf(detail)).length : detail.value.length;
-  return fieldBytes(fieldBytes("type.googleapis.com/".length + typeOf(detail).length) + fieldBytes(value));
+  const typeUrl = "type.googleapis.com/".length + typeOf(detail).length;
+  return fieldBytes(fieldBytes(typeUrl) + fieldBytes(bytesOf(detail).length));
 }
 
 /** A length-delimited field of so many bytes: tag, length of up to three bytes, content. */
@@ -240,12 +239,4 @@ function cutText(text: string, max: number, cost: (text: string) => number): str
     kept += character;
   }
   return max < cost(ellipsis) ? "" : kept + ellipsis;
-}
-
-function typeOf(detail: Detail): string {
-  return "desc" in detail ? detail.desc.typeName : detail.type;
-}
-
-function messageOf(detail: Extract<Detail, { desc: unknown }>): Message {
-  return create(detail.desc, detail.value);
 }

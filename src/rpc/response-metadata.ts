@@ -1,3 +1,5 @@
+import type { ConnectError } from "@connectrpc/connect";
+import { retryAfterSeconds } from "../errors/retry-delay.ts";
 import type { Metadata } from "./metadata.ts";
 
 /** Header block or trailers under construction. */
@@ -50,4 +52,10 @@ export function addMetadata(into: HeaderRecord, from: Metadata | Headers | undef
     const present = into[key];
     into[key] = present === undefined ? value : [...(Array.isArray(present) ? present : [present]), value];
   }
+}
+
+/** Says by `Retry-After` what an error's RetryInfo says, for protocols that show errors to HTTP. */
+export function addRetryAfter(headers: HeaderRecord, error: ConnectError): void {
+  const seconds = retryAfterSeconds(error);
+  if (seconds !== undefined) headers["retry-after"] = seconds;
 }

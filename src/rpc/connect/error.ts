@@ -1,5 +1,6 @@
-import { create, fromBinary, type JsonObject, type Registry, toBinary, toJson } from "@bufbuild/protobuf";
+import { fromBinary, type JsonObject, type Registry, toJson } from "@bufbuild/protobuf";
 import { Code, type ConnectError } from "@connectrpc/connect";
+import { bytesOf, type Detail, typeOf } from "../../errors/detail.ts";
 
 /** Code → name on the wire and HTTP status. https://connectrpc.com/docs/protocol#error-codes */
 const CODES: Readonly<Record<Code, readonly [name: string, status: number]>> = {
@@ -37,11 +38,11 @@ export function connectErrorToJson(error: ConnectError, registry: Registry): Jso
   return json;
 }
 
-function detailToJson(detail: ConnectError["details"][number], registry: Registry): JsonObject {
+function detailToJson(detail: Detail, registry: Registry): JsonObject {
   const desc = "desc" in detail ? detail.desc : registry.getMessage(detail.type);
-  const value = "desc" in detail ? toBinary(detail.desc, create(detail.desc, detail.value)) : detail.value;
+  const value = bytesOf(detail);
   const json: JsonObject = {
-    type: "desc" in detail ? detail.desc.typeName : detail.type,
+    type: typeOf(detail),
     value: Buffer.from(value).toString("base64").replace(/=+$/, ""),
   };
   try {

@@ -1,4 +1,4 @@
-import { ENVELOPE_HEADER_BYTES } from "../envelope.ts";
+import { ENVELOPE_HEADER_BYTES, encodeMessage } from "../envelope.ts";
 import type { Protocol } from "../protocol.ts";
 import {
   readStreamCompression,
@@ -6,7 +6,7 @@ import {
   readUnaryCompression,
   readUnaryMessage,
 } from "./request.ts";
-import { answerUnary, beginStream, endStream, failStream, failUnary, frameStream } from "./response.ts";
+import { answerUnary, beginStream, endStream, failStream, failUnary } from "./response.ts";
 import { parseConnectTimeout } from "./timeout.ts";
 
 /** Unary calls of the Connect protocol, https://connectrpc.com/docs/protocol#unary-rpcs. */
@@ -20,7 +20,7 @@ export const connectUnary: Protocol = {
   answer: answerUnary,
   fail: failUnary,
   begin: beginStream,
-  frame: frameStream,
+  frame: encodeMessage,
   end: endStream,
 };
 

@@ -1,7 +1,7 @@
+import { decodeBase64Url } from "../../lib/base64.ts";
 import type { RequestHeaders } from "../../listen/transport.ts";
-import { decodeBase64Url } from "../base64.ts";
 import { type Negotiated, negotiateCompression } from "../compression.ts";
-import { compressionUnnamed, readOnlyEnvelope, tooLarge } from "../envelope.ts";
+import { notBase64, readOnlyMessage, tooLarge } from "../envelope.ts";
 import type { Query } from "../protocol.ts";
 
 /** Compression of unary calls: that of HTTP. https://connectrpc.com/docs/protocol#unary-request */
@@ -18,19 +18,22 @@ export function readStreamCompression(headers: RequestHeaders): Negotiated {
   );
 }
 
-/** The message of a unary call is the body, of which an empty one is a message without fields in binary. */
+/**
+ * The message of a unary call is the body, of which an empty one is a message without fields in binary.
+ * https://connectrpc.com/docs/protocol#unary-request (Bare-Message)
+ */
 export function readUnaryMessage(body: Buffer, { request }: Negotiated, limit: number): Uint8Array {
   if (request) return request.decompress(body, limit);
   if (body.length > limit) throw tooLarge(limit);
   return body;
 }
 
-/** The message of a server-streaming call comes in an envelope. */
-export function readStreamMessage(body: Buffer, { request }: Negotiated, limit: number): Uint8Array {
-  const { compressed, message } = readOnlyEnvelope(body, limit);
-  if (!compressed) return message;
-  if (!request) throw compressionUnnamed("connect-content-encoding");
-  return request.decompress(message, limit);
+/**
+ * The message of a server-streaming call is one Enveloped-Message.
+ * https://connectrpc.com/docs/protocol#streaming-request
+ */
+export function readStreamMessage(body: Buffer, compression: Negotiated, limit: number): Uint8Array {
+  return readOnlyMessage(body, "connect-content-encoding", compression, limit);
 }
 
 /** What the query of a GET holds. */
@@ -48,7 +51,11 @@ export function readGetRequest(query: string): GetRequest {
   const message = params.get("message") ?? "";
   return {
     codec: encoding === "proto" || encoding === "json" ? encoding : undefined,
-    readMessage: () => (params.get("base64") === "1" ? decodeBase64Url(message) : Buffer.from(message)),
+    readMessage() {
+      const bytes = params.get("base64") === "1" ? decodeBase64Url(message) : Buffer.from(message);
+      if (!bytes) throw notBase64();
+      return bytes;
+    },
     encoding: params.get("compression") ?? undefined,
   };
 }

@@ -1,8 +1,7 @@
 import type { ConnectError } from "@connectrpc/connect";
-import { retryAfterSeconds } from "../../errors/retry-delay.ts";
-import { COMPRESSED_FLAG, encodeEnvelope } from "../envelope.ts";
+import { encodeEnvelope } from "../envelope.ts";
 import type { Answering } from "../protocol.ts";
-import { addMetadata, type HeaderRecord } from "../response-metadata.ts";
+import { addMetadata, addRetryAfter, type HeaderRecord } from "../response-metadata.ts";
 import { connectErrorToJson, connectHttpStatus } from "./error.ts";
 
 /**
@@ -15,12 +14,14 @@ export function answerUnary(call: Answering, message: Uint8Array, encoding: stri
   call.carrier.answer(200, headers, message);
 }
 
-/** Answers a unary call with an error: its HTTP status, and JSON whatever the codec of the call. */
+/**
+ * Answers a unary call with an error: its HTTP status, and JSON whatever the codec of the call.
+ * https://connectrpc.com/docs/protocol#unary-response (Unary-Error)
+ */
 export function failUnary(call: Answering, error: ConnectError): void {
   const headers = unaryHeaders(call, "application/json");
   addMetadata(headers, error.metadata);
-  const retryAfter = retryAfterSeconds(error);
-  if (retryAfter !== undefined) headers["retry-after"] = retryAfter;
+  addRetryAfter(headers, error);
   const json = connectErrorToJson(error, call.registry);
   call.carrier.answer(connectHttpStatus(error), headers, Buffer.from(JSON.stringify(json)));
 }
@@ -38,26 +39,27 @@ const END_STREAM_FLAG = 0b0000_0010;
 /** The end of a stream that went well and has no metadata. */
 const END = encodeEnvelope(END_STREAM_FLAG, Buffer.from("{}"));
 
-/** Begins a server stream; its HTTP status is 200 whatever comes. */
+/**
+ * Begins a server stream; its HTTP status is 200 whatever comes.
+ * https://connectrpc.com/docs/protocol#streaming-response
+ */
 export function beginStream(call: Answering, encoding: string | undefined): void {
   call.carrier.begin(200, streamHeaders(call, encoding), false);
 }
 
-export function frameStream(message: Uint8Array, compressed: boolean): Uint8Array {
-  return encodeEnvelope(compressed ? COMPRESSED_FLAG : 0, message);
-}
-
-/** Ends a server stream with an envelope that holds error and trailing metadata. */
+/**
+ * Ends a server stream with an envelope that holds error and trailing metadata, an EndStreamResponse.
+ * https://connectrpc.com/docs/protocol#error-end-stream
+ */
 export function endStream(call: Answering, error: ConnectError | undefined): void {
   call.carrier.write(encodeEnd(call, error));
   call.carrier.end();
 }
 
-/** Answers a stream with an error before any message. */
+/** Answers a stream with an error before any message: as every stream, with HTTP status 200. */
 export function failStream(call: Answering, error: ConnectError): void {
   const headers = streamHeaders(call, undefined);
-  const retryAfter = retryAfterSeconds(error);
-  if (retryAfter !== undefined) headers["retry-after"] = retryAfter;
+  addRetryAfter(headers, error);
   call.carrier.answer(200, headers, encodeEnd(call, error));
 }
 

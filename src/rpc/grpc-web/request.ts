@@ -1,5 +1,6 @@
-import { decodeBase64Pieces } from "../base64.ts";
+import { decodeBase64Pieces } from "../../lib/base64.ts";
 import type { Negotiated } from "../compression.ts";
+import { notBase64 } from "../envelope.ts";
 import { readGrpcMessage } from "../grpc/request.ts";
 
 /**
@@ -8,5 +9,7 @@ import { readGrpcMessage } from "../grpc/request.ts";
  * https://github.com/grpc/grpc/blob/master/doc/PROTOCOL-WEB.md#protocol-differences-vs-grpc-over-http2
  */
 export function readGrpcWebTextMessage(body: Buffer, compression: Negotiated, limit: number): Uint8Array {
-  return readGrpcMessage(decodeBase64Pieces(body.toString("latin1")), compression, limit);
+  const bytes = decodeBase64Pieces(body.toString("latin1"));
+  if (!bytes) throw notBase64();
+  return readGrpcMessage(bytes, compression, limit);
 }

@@ -1,9 +1,9 @@
 import type { ConnectError } from "@connectrpc/connect";
 import type { ResponseHeaders } from "../../listen/transport.ts";
-import { COMPRESSED_FLAG, encodeEnvelope } from "../envelope.ts";
-import { frameGrpc, grpcHeaders, grpcTrailers } from "../grpc/response.ts";
+import { encodeEnvelope, encodeMessage } from "../envelope.ts";
+import { grpcHeaders, grpcTrailers } from "../grpc/response.ts";
 import type { Answering } from "../protocol.ts";
-import { addRetryAfter } from "./error.ts";
+import { addRetryAfter } from "../response-metadata.ts";
 
 /** Flag: the envelope holds trailers. */
 const TRAILER_FLAG = 0b1000_0000;
@@ -18,12 +18,13 @@ export type Outgoing = (bytes: Buffer) => Buffer;
 export function createGrpcWebResponses(outgoing: Outgoing) {
   return {
     answer(call: Answering, message: Uint8Array, encoding: string | undefined): void {
-      const envelope = encodeEnvelope(encoding === undefined ? 0 : COMPRESSED_FLAG, message);
+      const envelope = encodeMessage(message, encoding !== undefined);
       const body = Buffer.concat([envelope, encodeTrailers(grpcTrailers(call, undefined))]);
       call.carrier.answer(200, grpcHeaders(call, encoding), outgoing(body));
     },
     fail(call: Answering, error: ConnectError): void {
       const headers = grpcHeaders(call, undefined);
+      // Browsers and proxies know this header, but read no trailer in a body.
       addRetryAfter(headers, error);
       call.carrier.answer(200, headers, outgoing(encodeTrailers(grpcTrailers(call, error))));
     },
@@ -31,7 +32,7 @@ export function createGrpcWebResponses(outgoing: Outgoing) {
       call.carrier.begin(200, grpcHeaders(call, encoding), false);
     },
     frame(message: Uint8Array, compressed: boolean): Uint8Array {
-      return outgoing(Buffer.from(frameGrpc(message, compressed)));
+      return outgoing(encodeMessage(message, compressed));
     },
     end(call: Answering, error: ConnectError | undefined): void {
       call.carrier.write(outgoing(encodeTrailers(grpcTrailers(call, error))));

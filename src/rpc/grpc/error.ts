@@ -1,7 +1,7 @@
 import { create, toBinary } from "@bufbuild/protobuf";
-import { anyPack } from "@bufbuild/protobuf/wkt";
 import type { ConnectError } from "@connectrpc/connect";
 import { StatusSchema } from "../../../gen/google/rpc/status_pb.ts";
+import { bytesOf, typeOf } from "../../errors/detail.ts";
 import { isFinal, retryDelayMs } from "../../errors/retry-delay.ts";
 import { addMetadata, type HeaderRecord } from "../response-metadata.ts";
 
@@ -28,11 +28,10 @@ const NO_RETRY = "-1";
 
 /** google.rpc.Status in base64 without padding, as binary metadata is written. */
 function encodeStatus(error: ConnectError): string {
-  const details = error.details.map((detail) =>
-    "desc" in detail
-      ? anyPack(detail.desc, create(detail.desc, detail.value))
-      : { typeUrl: `type.googleapis.com/${detail.type}`, value: detail.value },
-  );
+  const details = error.details.map((detail) => ({
+    typeUrl: `type.googleapis.com/${typeOf(detail)}`,
+    value: bytesOf(detail),
+  }));
   const status = create(StatusSchema, { code: error.code, message: error.rawMessage, details });
   return Buffer.from(toBinary(StatusSchema, status)).toString("base64").replace(/=+$/, "");
 }

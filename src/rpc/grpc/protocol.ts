@@ -1,7 +1,7 @@
-import { ENVELOPE_HEADER_BYTES } from "../envelope.ts";
+import { ENVELOPE_HEADER_BYTES, encodeMessage } from "../envelope.ts";
 import type { Protocol } from "../protocol.ts";
 import { readGrpcCompression, readGrpcMessage } from "./request.ts";
-import { answerGrpc, beginGrpc, endGrpc, failGrpc, frameGrpc } from "./response.ts";
+import { answerGrpc, beginGrpc, endGrpc, failGrpc } from "./response.ts";
 import { parseGrpcTimeout } from "./timeout.ts";
 
 /** gRPC over HTTP/2, https://github.com/grpc/grpc/blob/master/doc/PROTOCOL-HTTP2.md. */
@@ -15,6 +15,6 @@ export const grpc: Protocol = {
   answer: answerGrpc,
   fail: failGrpc,
   begin: beginGrpc,
-  frame: frameGrpc,
+  frame: encodeMessage,
   end: endGrpc,
 };

@@ -1,6 +1,6 @@
 import type { RequestHeaders } from "../../listen/transport.ts";
 import { type Negotiated, negotiateCompression } from "../compression.ts";
-import { compressionUnnamed, readOnlyEnvelope } from "../envelope.ts";
+import { readOnlyMessage } from "../envelope.ts";
 
 /**
  * Which compression a gRPC request has and its answer may have, of gRPC and gRPC-Web.
@@ -15,13 +15,9 @@ export function readGrpcCompression(headers: RequestHeaders): Negotiated {
 }
 
 /**
- * Takes the message out of a request body: one envelope, inflated where its flag says so.
- * https://github.com/grpc/grpc/blob/master/doc/PROTOCOL-HTTP2.md#requests (Length-Prefixed-Message)
+ * Takes the message out of a request body, one Length-Prefixed-Message.
+ * https://github.com/grpc/grpc/blob/master/doc/PROTOCOL-HTTP2.md#requests
  */
-export function readGrpcMessage(body: Buffer, { request }: Negotiated, limit: number): Uint8Array {
-  const { compressed, message } = readOnlyEnvelope(body, limit);
-  if (!compressed) return message;
-  // "If the Compressed-Flag is set and grpc-encoding is not, answer INTERNAL."
-  if (!request) throw compressionUnnamed("grpc-encoding");
-  return request.decompress(message, limit);
+export function readGrpcMessage(body: Buffer, compression: Negotiated, limit: number): Uint8Array {
+  return readOnlyMessage(body, "grpc-encoding", compression, limit);
 }

@@ -1,7 +1,7 @@
 import type { ConnectError } from "@connectrpc/connect";
 import { retryAfterSeconds } from "../../errors/retry-delay.ts";
 import type { ResponseHeaders } from "../../listen/transport.ts";
-import { COMPRESSED_FLAG, encodeEnvelope } from "../envelope.ts";
+import { encodeMessage } from "../envelope.ts";
 import type { Answering } from "../protocol.ts";
 import { addMetadata, type HeaderRecord } from "../response-metadata.ts";
 import { addGrpcStatus } from "./error.ts";
@@ -14,7 +14,7 @@ const OK: ResponseHeaders = { "grpc-status": "0" };
  * https://github.com/grpc/grpc/blob/master/doc/PROTOCOL-HTTP2.md#responses
  */
 export function answerGrpc(call: Answering, message: Uint8Array, encoding: string | undefined): void {
-  const body = encodeEnvelope(encoding === undefined ? 0 : COMPRESSED_FLAG, message);
+  const body = encodeMessage(message, encoding !== undefined);
   call.carrier.answer(200, grpcHeaders(call, encoding), body, grpcTrailers(call, undefined));
 }
 
@@ -42,11 +42,6 @@ export function failGrpc(call: Answering, error: ConnectError): void {
 /** Begins a server stream. */
 export function beginGrpc(call: Answering, encoding: string | undefined): void {
   call.carrier.begin(200, grpcHeaders(call, encoding), true);
-}
-
-/** A message of a server stream in its envelope, of gRPC and gRPC-Web. */
-export function frameGrpc(message: Uint8Array, compressed: boolean): Uint8Array {
-  return encodeEnvelope(compressed ? COMPRESSED_FLAG : 0, message);
 }
 
 /** Ends a server stream with its trailers. */
