@@ -99,14 +99,15 @@ it("answers calls that take longer than drain.timeout with UNAVAILABLE and Retry
     createConnectTransport({ baseUrl, httpVersion: "1.1", useBinaryFormat: false }),
     createConnectTransport({ baseUrl, httpVersion: "2" }),
   ];
-  const calls = transports.map((transport) => {
+  const calls = transports.map((transport, n) => {
     const client = createClient(Operations, transport);
-    return client.getOperation({ name: OPERATION }).then(
+    // Each another operation, so that none joins another's read.
+    return client.getOperation({ name: `${OPERATION}${n}` }).then(
       () => undefined,
       (error: unknown) => ConnectError.from(error),
     );
   });
-  await pause(300);
+  while (slow.asked < calls.length) await pause(10);
   gateway.child.kill("SIGTERM");
   const sentAt = performance.now();
   for (const error of await Promise.all(calls)) {
