@@ -43,4 +43,4 @@ fi
 # The gateway is measured as it is run in production.
 npm run --silent build
 
-exec taskset -c 1 node --max-semi-space-size=64 test/bench/main.ts "$@"
+exec taskset -c 1 node --max-semi-space-size=64 --single-threaded-gc test/bench/main.ts "$@"

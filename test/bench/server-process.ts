@@ -3,9 +3,6 @@ import { closeSync, mkdtempSync, openSync, readdirSync, readFileSync } from "nod
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 
-/** Clock ticks per second of /proc; 100 on every Linux that Node runs on. */
-const TICKS_PER_SECOND = 100;
-
 /** A process of the bench that listens. */
 export interface ServerProcess {
   readonly pid: number;
@@ -110,11 +107,13 @@ function childrenOf(pid: number): number[] {
   );
 }
 
-/** utime and stime of proc_pid_stat(5). */
+/** In nanoseconds, where proc_pid_stat(5) would round to hundredths of a second: schedstat of all threads. */
 function cpuOf(pid: number): number {
-  const stat = readFileSync(`/proc/${pid}/stat`, "utf8");
-  const fields = stat.slice(stat.lastIndexOf(")") + 2).split(" ");
-  return (Number(fields[11]) + Number(fields[12])) / TICKS_PER_SECOND;
+  const threads = readdirSync(`/proc/${pid}/task`);
+  const nanoseconds = threads.map((thread) =>
+    Number(readFileSync(`/proc/${pid}/task/${thread}/schedstat`, "utf8").split(" ")[0]),
+  );
+  return nanoseconds.reduce((sum, one) => sum + one, 0) / 1e9;
 }
 
 function residentOf(pid: number): number {
