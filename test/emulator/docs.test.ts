@@ -1,7 +1,7 @@
 import { execFile } from "node:child_process";
 import { readFileSync } from "node:fs";
 import { promisify } from "node:util";
-import { afterAll, beforeAll, expect, test } from "vitest";
+import { afterEach, beforeEach, expect, test } from "vitest";
 import { OPERATION_KINDS } from "../../src/emulator/kinds.ts";
 import { type RunningEmulator, startEmulator } from "../../src/emulator/start-emulator.ts";
 import { systemClock } from "../../src/lib/clock.ts";
@@ -15,11 +15,12 @@ const [setUp, ...examples] = blocks
   .map((block, index) => ({ ...block, expected: blocks[index + 1] }))
   .filter(({ language }) => language === "sh");
 
+// One for each example: what another has started or set would show.
 let running: RunningEmulator;
-beforeAll(async () => {
+beforeEach(async () => {
   running = await startEmulator({ clock: systemClock, demo: true, listen: "127.0.0.1:0" });
 });
-afterAll(() => running.close());
+afterEach(() => running.close());
 
 /** JSON values that stand one after the other. */
 function jsonValues(output: string): unknown[] {
