@@ -63,3 +63,16 @@ export const DEFAULT_LISTENER_LIMITS: ListenerLimits = {
  * loses the answer.
  */
 export const STALLED_REQUEST_MS = 1_000;
+
+/**
+ * How long a peer may take nothing from a connection, in milliseconds, while something lies there for it: as long as the
+ * caller of a stream may leave a message lying.
+ */
+export const STALLED_WRITE_MS = 30_000;
+
+/**
+ * How long the peer of an HTTP/2 connection may let nothing of an answer through its windows, in milliseconds. Somewhat
+ * longer than the RPC path gives it, which has more to say: this ends what is no call of that path, pages and refusals,
+ * and what connect-es serves.
+ */
+export const STALLED_ANSWER_MS = 35_000;

@@ -33,6 +33,8 @@ export interface IncomingOwner extends RequestOwner, StreamLoss {
  */
 export class Incoming implements FrameSink {
   readonly requests: Requests;
+  /** How many frames have come whole. */
+  frames = 0;
   /** Whether the peer has acknowledged our SETTINGS. */
   settingsHeard = false;
   readonly #owner: IncomingOwner;
@@ -54,6 +56,7 @@ export class Incoming implements FrameSink {
   }
 
   frame(type: number, flags: number, id: number, bytes: Buffer, start: number, end: number): void {
+    this.frames++;
     const { openBlock } = this.requests;
     if (openBlock !== undefined) {
       if (type !== FrameType.CONTINUATION || id !== openBlock.stream)

@@ -165,7 +165,10 @@ export class Requests {
 
   #open(id: number, flags: number, list: readonly string[] | "too large"): void {
     this.lastStream = id;
-    if (id > this.lastTaken) return;
+    if (id > this.lastTaken) {
+      this.#guard.idleFrame();
+      return;
+    }
     this.#guard.opened();
     if (list === "too large") {
       this.#errors.refuse(id, ErrorCode.ENHANCE_YOUR_CALM);

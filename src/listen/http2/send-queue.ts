@@ -35,6 +35,8 @@ export interface SendObserver {
 export class SendQueue {
   /** Bytes of bodies that wait. */
   waitingBytes = 0;
+  /** Bytes of bodies that have been sent since the peer widened the window of the connection, or answered a PING. */
+  unreadBytes = 0;
   /** Begins the next header block, when the peer has made its table smaller (RFC 7541 §4.2). */
   tableUpdate: Buffer | undefined;
   readonly #observer: SendObserver;
@@ -93,6 +95,7 @@ export class SendQueue {
 
   /** The peer takes more on the whole connection. @throws ConnectionError */
   widen(bytes: number): void {
+    this.unreadBytes = 0;
     this.#window += bytes;
     if (this.#window > MAX_31_BITS)
       throw new ConnectionError(ErrorCode.FLOW_CONTROL_ERROR, "a window above 2^31-1");
@@ -192,6 +195,7 @@ export class SendQueue {
     slab.at = at + size;
     stream.sendWindow -= size;
     this.#window -= size;
+    this.unreadBytes += size;
     this.waitingBytes -= size;
     stream.waitsSince = undefined;
     if (size === left) {

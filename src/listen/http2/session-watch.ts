@@ -1,7 +1,7 @@
 import type { Clock, Timer } from "../../lib/clock.ts";
 import type { Departure } from "../departure.ts";
-import { type ListenerLimits, STALLED_REQUEST_MS } from "../limits.ts";
-import { ErrorCode } from "./frame.ts";
+import { type ListenerLimits, STALLED_ANSWER_MS, STALLED_REQUEST_MS, STALLED_WRITE_MS } from "../limits.ts";
+import { DEFAULT_WINDOW, ErrorCode } from "./frame.ts";
 import type { Http2Session } from "./session.ts";
 
 /** What is known of one session. */
@@ -9,10 +9,10 @@ interface Watched {
   /** The newest stream at the last look: whether a call has come since. */
   lastStream: number;
   lastSign: number;
-  /** When the last PING was sent that is not answered yet, or, while it is not, when the peer was last heard of. */
+  /** When a PING was sent, or the last sign of life seen behind it; `undefined`: it is answered. */
   waitsForPongSince: number | undefined;
-  /** Bytes that had been read from it then. */
-  heard: number;
+  /** {@link Http2Session.signsOfLife} at the last look at an unanswered PING. */
+  signsOfLife: number;
   /** When the peer was asked to go; `undefined`: it was not. */
   retiredAt: number | undefined;
 }
@@ -33,22 +33,11 @@ const LINGER_MS = 2_000;
 const SETTINGS_ACK_MS = 30_000;
 
 /**
- * How long a write of at most 64 KiB may lie in the socket because the peer does not read, in milliseconds: as long as
- * the caller of a stream may leave a message lying.
- */
-const STALLED_WRITE_MS = 30_000;
-
-/**
- * How long the peer may let nothing of an answer through its windows, in milliseconds. Somewhat longer than the RPC path
- * gives it, which has more to say: this ends what is no call of that path, pages and refusals, and what connect-es serves.
- */
-const STALLED_ANSWER_MS = 35_000;
-
-/**
- * Looks at all sessions with one timer: asks quiet ones by PING whether they live and destroys those that do not
- * answer, ends those that stop in the middle of a header block, do not acknowledge SETTINGS, do not read, or do not
- * close, cuts answers that are not let through, and asks those that have to go to do so, so that no call is lost: GOAWAY without a limit, then, when the peer
- * has shown by the answer to a PING that it knows, GOAWAY with the last stream (RFC 9113 §6.8).
+ * Looks at all sessions with one timer: asks quiet ones by PING whether they live and destroys those that give no sign
+ * of it, ends those that stop in the middle of a header block, do not acknowledge SETTINGS, do not read, or do not
+ * close, cuts answers that are not let through, and asks those that have to go to do so, so that no call is lost:
+ * GOAWAY without a limit, then, when the peer has shown by the answer to a PING that it knows, GOAWAY with the last
+ * stream (RFC 9113 §6.8).
  */
 export class SessionWatch {
   readonly #clock: Clock;
@@ -73,7 +62,7 @@ export class SessionWatch {
       lastStream: 0,
       lastSign: session.openedAt,
       waitsForPongSince: undefined,
-      heard: 0,
+      signsOfLife: 0,
       retiredAt: undefined,
     };
     this.#watched.set(session, watched);
@@ -124,11 +113,20 @@ export class SessionWatch {
     if (blockedSince !== undefined && now - blockedSince >= STALLED_WRITE_MS) return true;
     if (watched.waitsForPongSince === undefined) return false;
     // A peer that is slow to come to our PING, behind much that it has to read, and says something, lives.
-    if (watched.heard !== session.bytesRead) {
-      watched.heard = session.bytesRead;
+    if (session.signsOfLife !== watched.signsOfLife) {
+      watched.signsOfLife = session.signsOfLife;
       watched.waitsForPongSince = now;
     }
-    return now - watched.waitsForPongSince >= this.#limits.pingAnswerMs;
+    return now - watched.waitsForPongSince >= this.#answerMs(session);
+  }
+
+  /**
+   * How long the peer may be silent with a PING before it. A PING stands behind what was sent before: a peer with windows
+   * of the usual size says something for each half of them, but one with huge windows may have megabytes to read first.
+   */
+  #answerMs({ unreadBytes }: Http2Session): number {
+    const { pingAnswerMs } = this.#limits;
+    return unreadBytes > DEFAULT_WINDOW ? Math.max(pingAnswerMs, STALLED_WRITE_MS) : pingAnswerMs;
   }
 
   #lookAt(session: Http2Session, watched: Watched, now: number): void {
@@ -152,7 +150,7 @@ export class SessionWatch {
       watched.lastSign = now;
     } else if (now - watched.lastSign >= pingAfterMs && session.blockedSince === undefined) {
       watched.waitsForPongSince = now;
-      watched.heard = session.bytesRead;
+      watched.signsOfLife = session.signsOfLife;
       session.ping("alive", () => {
         watched.waitsForPongSince = undefined;
         watched.lastSign = this.#clock.monotonic() + (QUIET_FACTOR - 1) * pingAfterMs;

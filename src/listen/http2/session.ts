@@ -48,6 +48,7 @@ export class Http2Session implements IncomingOwner, SendObserver, Writer {
   /** When the last word was said: from then on the peer is only read away. */
   endedAt: number | undefined;
   readonly incoming: Incoming;
+  #drains = 0;
   readonly #context: SessionContext;
   readonly #socket: Socket;
   readonly #reader: FrameReader;
@@ -102,9 +103,14 @@ export class Http2Session implements IncomingOwner, SendObserver, Writer {
     return this.#socket.writableLength > 0 && !this.#failed;
   }
 
-  /** Bytes that have come from the peer. */
-  get bytesRead(): number {
-    return this.#socket.bytesRead;
+  /** Bytes of bodies that have been sent, and that the peer has not shown to have read. */
+  get unreadBytes(): number {
+    return this.#queue.unreadBytes;
+  }
+
+  /** Changes with each frame from the peer, and when it has read so much that the socket takes more. */
+  get signsOfLife(): number {
+    return this.incoming.frames + this.#drains;
   }
 
   open(stream: Http2Stream): void {
@@ -173,6 +179,7 @@ export class Http2Session implements IncomingOwner, SendObserver, Writer {
   }
 
   pinged(bytes: Buffer, start: number): void {
+    this.#queue.unreadBytes = 0;
     for (const kind of ["alive", "leaving"] as const) {
       const then = this.#onPong[kind];
       if (then === undefined || !PINGS[kind].equals(bytes.subarray(start, start + 8))) continue;
@@ -272,6 +279,7 @@ export class Http2Session implements IncomingOwner, SendObserver, Writer {
 
   #drain(): void {
     this.blockedSince = undefined;
+    this.#drains++;
     if (this.#queue.ready) this.#schedule();
   }
 

@@ -1,6 +1,6 @@
-import type { IncomingHttpHeaders, ServerHttp2Session, ServerHttp2Stream } from "node:http2";
+import type { Http2Session, IncomingHttpHeaders, ServerHttp2Session, ServerHttp2Stream } from "node:http2";
 import type { Socket } from "node:net";
-import { STALLED_REQUEST_MS } from "../limits.ts";
+import { STALLED_ANSWER_MS, STALLED_REQUEST_MS } from "../limits.ts";
 import { peerOf } from "../peer-address.ts";
 import { isSameAuthority } from "../same-authority.ts";
 import type {
@@ -11,6 +11,7 @@ import type {
   ResponseHeaders,
   TransportCall,
 } from "../transport.ts";
+import type { OpenAnswer, SessionWatch } from "./session-watch.ts";
 
 /** RFC 9113 §7. */
 const RESET_CODES: Readonly<Record<ResetCode, number>> = {
@@ -26,6 +27,7 @@ const PROTOCOL_ERROR = 1;
 /** The listener for the `stream` event of a `node:http2` server: hands each stream to the app as a call. */
 export function acceptHttp2Stream(
   app: App,
+  watch: SessionWatch,
 ): (
   stream: ServerHttp2Stream,
   headers: IncomingHttpHeaders,
@@ -36,14 +38,19 @@ export function acceptHttp2Stream(
     // A stream without this listener takes the process down when its peer resets it.
     stream.on("error", doNothing);
     // Opened and reset in one packet: nobody waits for the answer, so nobody works for it (rapid reset).
-    if (stream.closed || stream.destroyed) return;
+    if (stream.closed || stream.destroyed) {
+      watch.took(stream.session);
+      return;
+    }
     const { host, ":authority": authority = host, ":scheme": scheme } = headers;
     if (host !== undefined && !isSameAuthority(host, authority as string, scheme)) {
       stream.close(PROTOCOL_ERROR);
       return;
     }
+    watch.took(stream.session);
     // Node gives a list for `set-cookie` only, which no request has a meaning for.
-    app(new Http2Call(stream as CarriedStream, withBoth(headers as RequestHeaders, rawHeaders)));
+    const all = withBoth(headers as RequestHeaders, rawHeaders);
+    app(new Http2Call(stream as CarriedStream, all, watch.answers));
   };
 }
 
@@ -82,19 +89,50 @@ const WITH_TRAILERS = { waitForTrailers: true };
 const WITHOUT_TRAILERS = {};
 
 /** One HTTP/2 stream as a {@link TransportCall}. */
-class Http2Call implements TransportCall {
+class Http2Call implements TransportCall, OpenAnswer {
   readonly httpVersion = "2";
   readonly headers: RequestHeaders;
   readonly stream: CarriedStream;
   receiver: Receiver | undefined;
-  trailers: ResponseHeaders = {};
+  trailers: ResponseHeaders | undefined;
   requestComplete = false;
   #flushed: ((error: Error | null | undefined) => void) | undefined;
+  readonly #session: Http2Session | undefined;
+  /** All calls that are not over, this one among them until it is. */
+  readonly #open: Set<OpenAnswer>;
+  /** Bytes of the answer that wait, when they were last looked at, and since when they are so many. */
+  #unsent = 0;
+  #unsentSince = 0;
 
-  constructor(stream: CarriedStream, headers: RequestHeaders) {
+  constructor(stream: CarriedStream, headers: RequestHeaders, open: Set<OpenAnswer>) {
     stream[CALL] = this;
     this.stream = stream;
     this.headers = headers;
+    this.#session = stream.session;
+    this.#open = open;
+    open.add(this);
+    stream.on("close", onClose);
+  }
+
+  /**
+   * Resets the call when a piece of its answer has not left for {@link STALLED_ANSWER_MS}. Called again and again; Node
+   * tells of pieces only, not how much of one has left.
+   */
+  cutStalled(now: number): void {
+    const { writableLength } = this.stream;
+    if (writableLength === 0 || writableLength !== this.#unsent) {
+      this.#unsent = writableLength;
+      this.#unsentSince = now;
+    } else if (now - this.#unsentSince >= STALLED_ANSWER_MS) this.reset("CANCEL");
+  }
+
+  /** The stream is over. */
+  close(): void {
+    this.#open.delete(this);
+    const { rstCode, writableFinished, writableEnded } = this.stream;
+    // Without trailers Node closes the stream before it says that the last piece has left; but also with its session.
+    const allLeft = writableFinished || (!this.trailers && writableEnded && !this.#session?.destroyed);
+    this.receiver?.closed(rstCode === 0 && allLeft);
   }
 
   get verb(): string {
@@ -125,7 +163,6 @@ class Http2Call implements TransportCall {
     this.receiver = receiver;
     stream.on("data", onData);
     stream.on("end", onEnd);
-    stream.on("close", onClose);
   }
 
   pause(): void {
@@ -209,7 +246,7 @@ function onClose(this: ServerHttp2Stream): void {
   // Node's handle of a closed stream, and with it the stream, lives until the next full collection; without this
   // the call would be copied to the old generation with it, and that is a tenth of the CPU of a call.
   (this as CarriedStream)[CALL] = undefined;
-  call?.receiver?.closed(this.rstCode === 0 && this.writableFinished);
+  call?.close();
 }
 
 function onWantTrailers(this: ServerHttp2Stream): void {

@@ -22,7 +22,7 @@ export function nodeHttp2(app: App, { limits, clock, departure }: CarrierContext
     session.on("error", doNothing);
     watch.add(session);
   });
-  server.on("stream", acceptHttp2Stream(app));
+  server.on("stream", acceptHttp2Stream(app, watch));
   server.on("sessionError", doNothing);
   return {
     accept: (socket) => void server.emit("connection", socket),

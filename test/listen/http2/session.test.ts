@@ -206,6 +206,21 @@ describe("a connection of our own HTTP/2", () => {
     expect(await peer.receive(of(Frame.HEADERS, 1))).toBeDefined();
   });
 
+  it("ends a connection whose peer goes on opening calls after GOAWAY", async () => {
+    const { calls, app } = recording();
+    const peer = await connect(app);
+    peer.answersPings = true;
+    peer.send(open(1));
+    await settle(peer);
+    void listener?.drain();
+    await peer.receive(({ type, payload }) => type === Frame.GOAWAY && payload.readUInt32BE() === 1);
+    for (let stream = 3; stream < 8_000 && !peer.closed; stream += 2) peer.send(open(stream));
+    const calm = ({ type, payload }: ReceivedFrame) =>
+      type === Frame.GOAWAY && payload.readUInt32BE(4) === ErrorCode.ENHANCE_YOUR_CALM;
+    expect(await peer.receive(calm)).toBeDefined();
+    expect(calls.map(({ told }) => told)).toEqual([["cut"]]);
+  });
+
   it.each([1, 2 ** 31 - 1])(
     "says that stream %i was the last before it closes behind a peer that goes (RFC 9113 §6.8)",
     async (id) => {
