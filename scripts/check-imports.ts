@@ -1,6 +1,6 @@
 /**
- * Enforces the import rule of ARCHITECTURE.md: a stage imports only stages below it, and each wrapped third-party
- * package has one home. Exits 1 and names each offending import.
+ * Enforces the import rule of ARCHITECTURE.md: a stage imports only stages below it, as do the folders of one, and each
+ * wrapped third-party package has one home. Exits 1 and names each offending import.
  */
 import { globSync, readFileSync } from "node:fs";
 import { dirname, join, normalize } from "node:path";
@@ -37,6 +37,12 @@ const TYPE_SEAMS: Record<string, readonly string[]> = {
   operations: ["rpc"],
   waiting: ["rpc"],
 };
+
+/** Inside a stage: the same order of its folders, as its README.md draws it, and what may be imported all the same. */
+const FOLDERS: Record<string, readonly string[]> = {
+  waiting: ["cancel", "deliver", "share", "schedule", "facts"],
+};
+const FOLDER_SEAMS: readonly string[] = ["src/waiting/deliver/delivery.ts"];
 
 /** Third-party packages that do not cross their wrapper. */
 const HOMES: Record<string, readonly string[]> = {
@@ -80,7 +86,7 @@ function checkStage(file: string, stage: string, specifier: string, typeOnly: bo
       ? undefined
       : `imports ${target} from outside src/ and gen/`;
   const other = stageOf(target);
-  if (other === stage) return undefined;
+  if (other === stage) return checkFolder(file, target);
   const from = STAGES.indexOf(stage);
   const to = STAGES.indexOf(other);
   if (from < 0 || to < 0) return `stage ${from < 0 ? stage : other} has no place in STAGES`;
@@ -89,6 +95,16 @@ function checkStage(file: string, stage: string, specifier: string, typeOnly: bo
   if (from < to) return undefined;
   if (typeOnly && TYPE_SEAMS[stage]?.includes(other)) return undefined;
   return `${stage}/ may not import ${other}/, which stands above it`;
+}
+
+function checkFolder(file: string, target: string): string | undefined {
+  const [, stage = "", folder = ""] = file.split("/");
+  const other = target.split("/")[2] ?? "";
+  const order = FOLDERS[stage];
+  if (!order?.includes(folder) || !order.includes(other) || FOLDER_SEAMS.includes(target)) return undefined;
+  return order.indexOf(folder) <= order.indexOf(other)
+    ? undefined
+    : `${stage}/${folder}/ may not import ${stage}/${other}/, which stands above it`;
 }
 
 function checkHome(stage: string, specifier: string): string | undefined {

@@ -1,6 +1,6 @@
 import type { OperationWatcher } from "../../gen/lrogateway/v1/operation_watcher_pb.ts";
 import type { ServiceHandlers } from "../rpc/handler.ts";
-import { cancelAndWait } from "../waiting/cancel-and-wait.ts";
+import { cancelAndWait } from "../waiting/cancel/cancel-and-wait.ts";
 import type { WaitingEngine } from "../waiting/engine.ts";
 import { timeoutMs } from "./wait-timeout.ts";
 

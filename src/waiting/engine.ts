@@ -17,25 +17,29 @@ import type { Call } from "../rpc/call.ts";
 import type { ResponseStream } from "../rpc/handler.ts";
 import type { OperationsApi, UpstreamCall } from "../upstream/operations-api.ts";
 import { type Attendance, Attendances, type Attending } from "./attendance.ts";
-import { CallRead } from "./call-read.ts";
-import { CancelAttempts } from "./cancel-attempts.ts";
-import { CollectionMessages, CollectionStream, type CollectionStreamTools } from "./collection-stream.ts";
-import { Collections } from "./collections.ts";
-import { Delivery } from "./delivery.ts";
+import { CancelAttempts } from "./cancel/cancel-attempts.ts";
+import { PLAIN_MAX_MS, type PlainAnswer, PlainCancel } from "./cancel/plain-cancel.ts";
+import {
+  CollectionMessages,
+  CollectionStream,
+  type CollectionStreamTools,
+} from "./deliver/collection-stream.ts";
+import { Delivery } from "./deliver/delivery.ts";
+import { OperationStream, type OperationStreamTools } from "./deliver/operation-stream.ts";
+import { WatchMessages } from "./deliver/watch-message.ts";
+import type { Observation } from "./facts/observation.ts";
+import { meaningOf, retryAfter } from "./facts/read-failure.ts";
 import { type Authorizer, type Identity, identityOf, type Right, shareKey } from "./identity.ts";
-import type { Observation } from "./observation.ts";
-import { OperationStream, type OperationStreamTools } from "./operation-stream.ts";
-import { type FollowTarget, type LastReads, OperationTracker } from "./operation-tracker.ts";
-import { PLAIN_MAX_MS, type PlainAnswer, PlainCancel } from "./plain-cancel.ts";
-import { ReadBudget } from "./read-budget.ts";
-import { ReadCache } from "./read-cache.ts";
-import { ReadCollapse } from "./read-collapse.ts";
-import { meaningOf, retryAfter } from "./read-failure.ts";
-import { ReadScope, ReadScopes } from "./read-scope.ts";
-import { CallTarget, type ReadTarget } from "./read-target.ts";
-import { steadyClock } from "./steady-clock.ts";
-import { UpstreamClock } from "./upstream-clock.ts";
-import { WatchMessages } from "./watch-message.ts";
+import { ReadBudget } from "./schedule/read-budget.ts";
+import { ReadScope, ReadScopes } from "./schedule/read-scope.ts";
+import { steadyClock } from "./schedule/steady-clock.ts";
+import { UpstreamClock } from "./schedule/upstream-clock.ts";
+import { CallRead } from "./share/call-read.ts";
+import { Collections } from "./share/collections.ts";
+import { type FollowTarget, type LastReads, OperationTracker } from "./share/operation-tracker.ts";
+import { ReadCache } from "./share/read-cache.ts";
+import { ReadCollapse } from "./share/read-collapse.ts";
+import { CallTarget, type ReadTarget } from "./share/read-target.ts";
 
 /** What the engine is made of. */
 export interface EngineOptions {
@@ -66,9 +70,9 @@ const FINISHED_TTL_MS = 60_000;
 export const MAX_STALENESS_MS = 60_000;
 
 /**
- * The waiting engine, put together: schedules (read-scope.ts), shares (read-collapse.ts, shared-poll.ts,
- * list-sweep.ts, collection-poll.ts) and delivers (wait.ts, operation-stream.ts, collection-stream.ts). All reads and
- * cancels of the gateway pass through it, since calls and polls live on one budget.
+ * The waiting engine, put together: schedules (schedule/), shares (share/) and delivers (deliver/), and knows what became
+ * of cancels (cancel/); README.md is the map. All reads and cancels of the gateway pass through it, since calls and polls
+ * live on one budget.
  */
 export class WaitingEngine {
   readonly options: EngineOptions;

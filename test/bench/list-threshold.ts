@@ -7,7 +7,7 @@ import { create } from "@bufbuild/protobuf";
 import { ListOperationsRequestSchema } from "../../gen/google/longrunning/operations_pb.ts";
 import { openBackend } from "../../src/gateway/backend.ts";
 import { systemClock } from "../../src/lib/clock.ts";
-import { Observation } from "../../src/waiting/observation.ts";
+import { Observation } from "../../src/waiting/facts/observation.ts";
 import { startCli } from "../support/cli-process.ts";
 import { TestCall } from "../support/test-call.ts";
 

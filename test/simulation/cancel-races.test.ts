@@ -2,7 +2,7 @@ import { Code, ConnectError } from "@connectrpc/connect";
 import { expect, test } from "vitest";
 import { CancelAndWaitResponse_Outcome as Outcome } from "../../gen/lrogateway/v1/operation_watcher_pb.ts";
 import { isEncoded } from "../../src/lib/encoded.ts";
-import { cancelAndWait } from "../../src/waiting/cancel-and-wait.ts";
+import { cancelAndWait } from "../../src/waiting/cancel/cancel-and-wait.ts";
 import { EngineBench, operationName } from "../support/engine-bench.ts";
 import { SeededRandom } from "../support/seeded-random.ts";
 import type { Behaviour, Fault } from "../support/simulated-upstream.ts";

@@ -4,7 +4,7 @@ import { CancelAndWaitResponse_Outcome as Outcome } from "../../gen/lrogateway/v
 import type { Emulator } from "../../src/emulator/emulator.ts";
 import type { OperationSpec } from "../../src/emulator/operation-spec.ts";
 import { isEncoded } from "../../src/lib/encoded.ts";
-import { cancelAndWait } from "../../src/waiting/cancel-and-wait.ts";
+import { cancelAndWait } from "../../src/waiting/cancel/cancel-and-wait.ts";
 import { WaitingEngine } from "../../src/waiting/engine.ts";
 import { emulatorApi, outcomeOf } from "../support/emulator-api.ts";
 import { DEFAULTS } from "../support/engine-bench.ts";

@@ -5,7 +5,7 @@ import {
   type WatchOperationResponse,
 } from "../../gen/lrogateway/v1/operation_watcher_pb.ts";
 import { type Encoded, isEncoded } from "../../src/lib/encoded.ts";
-import { waitForOperation } from "../../src/waiting/wait-for-operation.ts";
+import { waitForOperation } from "../../src/waiting/deliver/wait-for-operation.ts";
 import { EngineBench, operationName } from "../support/engine-bench.ts";
 import { SeededRandom } from "../support/seeded-random.ts";
 import { SimulatedClock } from "../support/simulated-clock.ts";

@@ -1,7 +1,7 @@
 import { Code, ConnectError } from "@connectrpc/connect";
 import { expect, test } from "vitest";
 import { WatchOperationResponse_Kind as Kind } from "../../gen/lrogateway/v1/operation_watcher_pb.ts";
-import { waitForOperation } from "../../src/waiting/wait-for-operation.ts";
+import { waitForOperation } from "../../src/waiting/deliver/wait-for-operation.ts";
 import { EngineBench, operationName } from "../support/engine-bench.ts";
 import { SeededRandom } from "../support/seeded-random.ts";
 import { StreamReader } from "../support/stream-reader.ts";

@@ -9,8 +9,8 @@ import {
 } from "../../gen/lrogateway/v1/operation_watcher_pb.ts";
 import { isEncoded } from "../../src/lib/encoded.ts";
 import type { ResponseStream } from "../../src/rpc/handler.ts";
-import { cancelAndWait } from "../../src/waiting/cancel-and-wait.ts";
-import { waitForOperation } from "../../src/waiting/wait-for-operation.ts";
+import { cancelAndWait } from "../../src/waiting/cancel/cancel-and-wait.ts";
+import { waitForOperation } from "../../src/waiting/deliver/wait-for-operation.ts";
 import type { SeenRequest } from "../support/simulated-upstream.ts";
 import { StreamReader } from "../support/stream-reader.ts";
 import {

@@ -3,9 +3,9 @@ import { expect, test } from "vitest";
 import { ErrorInfoSchema, RetryInfoSchema } from "../../gen/google/rpc/error_details_pb.ts";
 import { State } from "../../gen/lrogateway/v1/operation_watcher_pb.ts";
 import type { Call } from "../../src/rpc/call.ts";
-import { cancelAndWait } from "../../src/waiting/cancel-and-wait.ts";
+import { cancelAndWait } from "../../src/waiting/cancel/cancel-and-wait.ts";
+import { waitForOperation } from "../../src/waiting/deliver/wait-for-operation.ts";
 import type { Authorizer, Right } from "../../src/waiting/identity.ts";
-import { waitForOperation } from "../../src/waiting/wait-for-operation.ts";
 import { EngineBench, operationName } from "../support/engine-bench.ts";
 import { StreamReader } from "../support/stream-reader.ts";
 

@@ -1,0 +1,59 @@
+import type { ConnectError } from "@connectrpc/connect";
+import type { TraceContext } from "../../lib/trace-context.ts";
+import type { UpstreamAnswerInfo, UpstreamCall } from "../../upstream/operations-api.ts";
+import type { Observation } from "../facts/observation.ts";
+import type { ReadCollapse, Reader } from "./read-collapse.ts";
+import type { ReadTarget } from "./read-target.ts";
+
+/** A read that a caller waits for: of GetOperation, of a wait of zero, or the last look after a cancel. */
+export class CallRead<T> implements Reader {
+  readonly deadline: number;
+  readonly authorization: string | undefined;
+  readonly requestId: string;
+  readonly trace: TraceContext | undefined;
+  readonly retry: boolean;
+  /** Rejects with a ConnectError: of the upstream, or what ended the call. */
+  readonly result: Promise<T>;
+  private readonly call: UpstreamCall;
+  private readonly take: (seen: Observation) => T;
+  private resolve!: (result: T) => void;
+  private reject!: (why: ConnectError) => void;
+  private forgetCall: (() => void) | undefined;
+  private readonly leave: () => void;
+
+  /** `take` makes of what was found what the caller wants of it. Must not throw. */
+  constructor(target: ReadTarget, call: UpstreamCall, reads: ReadCollapse, take: (seen: Observation) => T) {
+    this.deadline = call.deadline;
+    this.authorization = call.authorization;
+    this.requestId = call.requestId;
+    this.trace = call.trace;
+    this.retry = call.retry ?? true;
+    this.call = call;
+    this.take = take;
+    this.result = new Promise((resolve, reject) => {
+      this.resolve = resolve;
+      this.reject = reject;
+    });
+    this.leave = reads.read(target, this);
+    this.forgetCall = call.onEnd((why) => this.end(why));
+  }
+
+  found(seen: Observation, answer: UpstreamAnswerInfo | undefined): void {
+    this.forgetCall?.();
+    if (answer) this.call.onUpstreamAnswer?.(answer);
+    this.resolve(this.take(seen));
+  }
+
+  failed(error: ConnectError, answer: UpstreamAnswerInfo | undefined): void {
+    this.forgetCall?.();
+    if (answer) this.call.onUpstreamAnswer?.(answer);
+    this.reject(error);
+  }
+
+  /** Gives the read up; others who share it still get it. */
+  end(why: ConnectError): void {
+    this.forgetCall?.();
+    this.leave();
+    this.reject(why);
+  }
+}

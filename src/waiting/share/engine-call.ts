@@ -1,0 +1,81 @@
+import type { ConnectError } from "@connectrpc/connect";
+import { gatewayError } from "../../errors/reasons.ts";
+import type { Clock, Timer } from "../../lib/clock.ts";
+import { EndListeners } from "../../lib/end-listeners.ts";
+import type { TraceContext } from "../../lib/trace-context.ts";
+import type { UpstreamAnswerInfo, UpstreamCall } from "../../upstream/operations-api.ts";
+
+/** What an upstream call of the engine's own is made with. */
+export interface EngineCallOptions {
+  readonly clock: Clock;
+  readonly authorization: string | undefined;
+  readonly requestId: string;
+  /** Of the one caller that stands behind the call, if there is one. */
+  readonly trace?: TraceContext | undefined;
+  /** On the monotonic clock. */
+  readonly deadline: number;
+  readonly retry: boolean;
+  /**
+   * Whether the call ends itself: at its deadline, or when `setTimer` says so, which must not be later. Without it
+   * somebody else watches the time.
+   */
+  readonly timed: boolean | { readonly setTimer: (fn: () => void) => Timer };
+}
+
+/**
+ * A call to the upstream that no single RPC stands behind: a poll, a read that many share, a cancel that must finish
+ * although its caller has gone.
+ */
+export class EngineCall implements UpstreamCall {
+  readonly deadline: number;
+  readonly authorization: string | undefined;
+  readonly requestId: string;
+  readonly trace: TraceContext | undefined;
+  readonly retry: boolean;
+  ended: ConnectError | undefined;
+  /** What the upstream said besides its message; `undefined` until, and unless, it answered. */
+  answer: UpstreamAnswerInfo | undefined;
+  private readonly timer: Timer | undefined;
+  private readonly listeners = new EndListeners();
+
+  constructor(options: EngineCallOptions) {
+    this.deadline = options.deadline;
+    this.authorization = options.authorization;
+    this.requestId = options.requestId;
+    this.trace = options.trace;
+    this.retry = options.retry;
+    const { timed, clock, deadline } = options;
+    if (timed === true) this.timer = clock.setTimer(deadline - clock.monotonic(), () => this.timeUp());
+    else if (timed) this.timer = timed.setTimer(() => this.timeUp());
+  }
+
+  onUpstreamAnswer(info: UpstreamAnswerInfo): void {
+    this.answer = info;
+  }
+
+  onEnd(listener: (why: ConnectError) => void): () => void {
+    if (this.ended) {
+      listener(this.ended);
+      return () => {};
+    }
+    return this.listeners.add(listener);
+  }
+
+  /** Nobody needs the answer any more, or it came too late. */
+  end(why: ConnectError): void {
+    if (this.ended) return;
+    this.ended = why;
+    this.timer?.cancel();
+    this.listeners.tell(why);
+  }
+
+  private timeUp(): void {
+    this.end(gatewayError("UPSTREAM_TIMEOUT", "the upstream did not answer in time", { layer: "upstream" }));
+  }
+
+  /** The answer is there: nothing ends this call any more. */
+  settled(): void {
+    this.timer?.cancel();
+    this.listeners.clear();
+  }
+}
