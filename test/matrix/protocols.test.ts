@@ -83,7 +83,8 @@ describe.each(
   });
   afterAll(() => listener.close());
 
-  describe("connect-node's", () => {
+  // At once, since each waits for a deadline.
+  describe.concurrent("connect-node's", () => {
     const transports: Record<string, (options: Parameters<typeof createConnectTransport>[0]) => Transport> = {
       gRPC: (options) => createGrpcTransport(options as Parameters<typeof createGrpcTransport>[0]),
       "gRPC-Web": (options) =>
