@@ -1,14 +1,11 @@
 import { join } from "node:path";
 import { defineConfig } from "vitest/config";
 
-/** Tests of whole processes, most of which run the build. */
-const PROCESSES = ["test/{cli,snippets}/**/*.test.ts"];
-
-/** Tests that measure their own process: its memory, its event loop. */
-const ALONE = ["test/incident/**/*.test.ts", "test/emulator/start-emulator.test.ts"];
-
 /** Hostile callers; minutes of floods and silence, so `npm run attacks` runs them and not `npm test`. */
 const ATTACKS = ["test/attacks/**/*.test.ts"];
+
+/** Suites with scripts of their own. */
+const LONG = ["test/{clients,conformance,bench}/**", "test/snippets/{languages,true-times}.test.ts"];
 
 export default defineConfig({
   test: {
@@ -21,34 +18,22 @@ export default defineConfig({
     maxWorkers: 3,
     // The programs that tests start load the same modules again and again.
     env: { NODE_COMPILE_CACHE: join(import.meta.dirname, "node_modules/.cache/lro-gateway-tests") },
+    // What tests start as a process is the build of the sources as they are now.
+    globalSetup: "test/support/built.ts",
     projects: [
       {
         extends: true,
         test: {
-          name: "together",
+          name: "tests",
           include: ["test/**/*.test.ts"],
-          exclude: [...PROCESSES, ...ALONE, ...ATTACKS, "test/{clients,conformance,bench}/**"],
+          exclude: [...ATTACKS, ...LONG],
           // The modules of one file serve the next, which saves a third of the CPU of them all.
           isolate: false,
         },
       },
       {
         extends: true,
-        test: {
-          name: "processes",
-          include: PROCESSES,
-          exclude: ["test/snippets/{languages,true-times}.test.ts"],
-          globalSetup: "test/support/built.ts",
-          isolate: false,
-        },
-      },
-      {
-        extends: true,
-        test: { name: "alone", include: ALONE, globalSetup: "test/support/built.ts" },
-      },
-      {
-        extends: true,
-        test: { name: "attacks", include: ATTACKS, globalSetup: "test/support/built.ts" },
+        test: { name: "attacks", include: ATTACKS },
       },
     ],
   },
