@@ -69,7 +69,7 @@ export function createRouter(services: readonly ServiceDefinition[], options: Ro
     const serviceKnown = found !== undefined || other !== undefined || serviceNames.has(serviceOf(target));
     const page = serviceKnown ? undefined : options.pages?.get(target);
     if (page) page(carrier);
-    else if (!serviceKnown) refuse(path, carrier, NO_SUCH_PATH);
+    else if (!serviceKnown) unknownService(path, carrier, target);
     else if (!isAuthority(carrier.authority)) refuse(path, carrier, BAD_AUTHORITY);
     else if (other) other(carrier);
     else if (carrier.verb === "GET" && found)
@@ -135,6 +135,16 @@ function open(path: Path, carrier: TransportCall, route: Route, wire: Wire, quer
 
 function serves(wire: Wire, method: DescMethod): boolean {
   return wire.serves === "all" || (wire.serves === "unary") === (method.methodKind === "unary");
+}
+
+/**
+ * gRPC's callers are told in their protocol, as https://github.com/grpc/grpc/blob/master/doc/statuscodes.md has it, and
+ * learn which service was meant; Connect's specification knows only HTTP 404.
+ */
+function unknownService(path: Path, carrier: TransportCall, target: string): void {
+  const wire = carrier.verb === "POST" ? findWire(carrier.headers["content-type"]) : undefined;
+  if (wire?.serves === "all" && isAuthority(carrier.authority)) unimplemented(path, carrier, wire, target);
+  else refuse(path, carrier, NO_SUCH_PATH);
 }
 
 /** A method that is not there is answered in the caller's protocol. */

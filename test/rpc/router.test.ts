@@ -10,11 +10,13 @@ import {
 } from "@connectrpc/connect-node";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { OperationSchema, Operations } from "../../gen/google/longrunning/operations_pb.ts";
+import { ErrorInfoSchema } from "../../gen/google/rpc/error_details_pb.ts";
 import {
   Health,
   HealthCheckResponse_ServingStatus,
   HealthCheckResponseSchema,
 } from "../../gen/grpc/health/v1/health_pb.ts";
+import { OperationWatcher } from "../../gen/lrogateway/v1/operation_watcher_pb.ts";
 import { type Listener, startListener } from "../../src/listen/listener.ts";
 import { defineService, type ResponseStream } from "../../src/rpc/handler.ts";
 import { createRouter } from "../../src/rpc/router.ts";
@@ -158,6 +160,23 @@ describe.each(CARRIERS)("createRouter() over %s", (_name, carriers) => {
   it("answers 404 to a path that is no method", async () => {
     expect((await fetch(`http://${listener.address}/nothing`)).status).toBe(404);
   });
+
+  it.each([
+    ["gRPC", createGrpcTransport],
+    ["gRPC-Web", createGrpcWebTransport],
+  ] as const)(
+    "tells %s of a service that is not there in its protocol",
+    async (_protocol, createTransport) => {
+      const transport = createTransport({ baseUrl: `http://${listener.address}`, httpVersion: "2" });
+      const absent = createClient(OperationWatcher, transport).cancelAndWait({ name: "x" });
+      const error = await absent.then(() => undefined, ConnectError.from);
+      expect([error?.code, error?.rawMessage]).toEqual([
+        Code.Unimplemented,
+        "lrogateway.v1.OperationWatcher/CancelAndWait is not served",
+      ]);
+      expect(error?.findDetails(ErrorInfoSchema)[0]?.reason).toBe("METHOD_UNKNOWN");
+    },
+  );
 
   async function exchange(request: string): Promise<string> {
     const port = Number(listener.address.split(":").at(-1));
