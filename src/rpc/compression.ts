@@ -19,7 +19,8 @@ export interface Compression {
   compress(message: Uint8Array): Promise<Uint8Array>;
   /**
    * At once: the input is at most one small request. Inflates no more than `limit` bytes and throws
-   * RESOURCE_EXHAUSTED above that, INVALID_ARGUMENT when the bytes are not of this coding.
+   * RESOURCE_EXHAUSTED above that, INVALID_ARGUMENT when the bytes are not of this coding. No bytes are an empty
+   * message as they are (https://connectrpc.com/docs/protocol#unary-request).
    */
   decompress(message: Uint8Array, limit: number): Uint8Array;
 }
@@ -32,7 +33,7 @@ const GZIP: Compression = {
   name: "gzip",
   compress: (message) => gzipAsync(message, { level: constants.Z_BEST_SPEED }),
   decompress: (message, limit) =>
-    inflate("gzip", limit, () => gunzipSync(message, { maxOutputLength: limit })),
+    inflate("gzip", message, limit, () => gunzipSync(message, { maxOutputLength: limit })),
 };
 
 /** RFC 7932, at a level that is as fast as gzip; the default level is made for files that are compressed once. */
@@ -40,7 +41,7 @@ const BROTLI: Compression = {
   name: "br",
   compress: (message) => brotliAsync(message, { params: { [constants.BROTLI_PARAM_QUALITY]: 4 } }),
   decompress: (message, limit) =>
-    inflate("br", limit, () => brotliDecompressSync(message, { maxOutputLength: limit })),
+    inflate("br", message, limit, () => brotliDecompressSync(message, { maxOutputLength: limit })),
 };
 
 /** In the order in which they are offered. */
@@ -106,7 +107,8 @@ function firstAccepted(accepted: string): Compression | undefined {
   return found;
 }
 
-function inflate(name: string, limit: number, run: () => Buffer): Uint8Array {
+function inflate(name: string, message: Uint8Array, limit: number, run: () => Buffer): Uint8Array {
+  if (message.length === 0) return message;
   try {
     return run();
   } catch (error) {

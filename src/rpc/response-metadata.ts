@@ -5,19 +5,19 @@ import type { Metadata } from "./metadata.ts";
 /** Header block or trailers under construction. */
 export type HeaderRecord = Record<string, string | string[]>;
 
-/**
- * Names that belong to the protocols and to HTTP itself; a handler or an error cannot set them:
- * https://github.com/grpc/grpc/blob/master/doc/PROTOCOL-HTTP2.md#requests (Custom-Metadata),
- * https://connectrpc.com/docs/protocol#unary-request (Leading-Metadata), RFC 9110 §7.6.1.
- */
+/** Names that belong to HTTP itself (RFC 9110 §7.6.1, RFC 9113 §8.2.2); a handler or an error cannot set them. */
 const RESERVED = new Set(
-  `content-type content-length content-encoding accept-encoding host user-agent trailer date
-  connection keep-alive proxy-connection transfer-encoding upgrade te http2-settings
-  connect-protocol-version connect-timeout-ms connect-content-encoding connect-accept-encoding
-  grpc-encoding grpc-accept-encoding grpc-timeout grpc-status grpc-message grpc-status-details-bin`.split(
-    /\s+/,
-  ),
+  `content-type content-length content-encoding host user-agent trailer date
+  connection keep-alive proxy-connection transfer-encoding upgrade te http2-settings`.split(/\s+/),
 );
+
+/**
+ * Names that belong to the protocols:
+ * https://github.com/grpc/grpc/blob/master/doc/PROTOCOL-HTTP2.md#requests (Custom-Metadata),
+ * https://connectrpc.com/docs/protocol#unary-request (Custom-Metadata). Only the error of an unknown coding says which
+ * ones are accepted, in the header of its protocol.
+ */
+const RESERVED_BY_PROTOCOLS = /^(?:grpc|connect)-(?!accept-encoding$)/;
 
 /** A field name in lower case (RFC 9110 §5.1, RFC 9113 §8.2.1). */
 const NAME = /^[!#$%&'*+\-.^_`|~0-9a-z]{1,255}$/;
@@ -33,7 +33,7 @@ const LEGAL_NAMES_MAX = 64;
 
 function isLegalName(name: string): boolean {
   if (legalNames.has(name)) return true;
-  if (RESERVED.has(name) || !NAME.test(name)) return false;
+  if (RESERVED.has(name) || RESERVED_BY_PROTOCOLS.test(name) || !NAME.test(name)) return false;
   if (legalNames.size < LEGAL_NAMES_MAX) legalNames.add(name);
   return true;
 }

@@ -62,7 +62,6 @@ describe.each([
     for (const bytes of [
       Buffer.from("plain text"),
       compress(Buffer.from("cut off in the middle")).subarray(0, 12),
-      Buffer.alloc(0),
     ])
       expect(() => compression?.decompress(bytes, 1_000)).toThrowError(ConnectError);
   });
@@ -118,6 +117,46 @@ describe.each([
       body: [envelope(1, message)],
     });
     expect(envelopes(connectStream.body).map(inflate)[1]).toEqual(large);
+  });
+});
+
+/** How each protocol names the coding of a request, and what it accepts. */
+const PROTOCOLS = [
+  ["application/grpc", SAY, "grpc-encoding", "grpc-accept-encoding"],
+  ["application/grpc-web", SAY, "grpc-encoding", "grpc-accept-encoding"],
+  ["application/proto", SAY, "content-encoding", "accept-encoding"],
+  ["application/connect+proto", REPEAT, "connect-content-encoding", "connect-accept-encoding"],
+] as const;
+
+describe.each(PROTOCOLS)("a call of %s", (contentType, target, encodingHeader, acceptHeader) => {
+  const app = createRouter(
+    [echoService({ say: (message) => message, repeat: ({ text }) => streamOf([echo({ text })]) })],
+    { registry: echoRegistry },
+  );
+  const call = (coding: string, body: Buffer) =>
+    callInMemory(app, {
+      target,
+      headers: { "content-type": contentType, [encodingHeader]: coding },
+      body: [body],
+    });
+
+  it("in a coding that is not known is told which ones are", async () => {
+    const { headers, body, trailers } = await call("lzma", envelope(1, Buffer.from("x")));
+    const answer = `${JSON.stringify({ ...headers, ...trailers })} ${body.toString()}`;
+    expect(answer).toContain(acceptHeader);
+    expect(answer).toContain("gzip,br");
+  });
+
+  it("whose message is empty is not inflated, whatever its headers say", async () => {
+    const enveloped = contentType !== "application/proto";
+    const empty = (flags: number) => (enveloped ? envelope(flags, Buffer.alloc(0)) : Buffer.alloc(0));
+    const { body, trailers } = await call("identity", empty(0));
+    for (const coding of ["gzip", "br"])
+      expect(await call(coding, empty(1))).toMatchObject({
+        status: 200,
+        body,
+        ...(trailers && { trailers }),
+      });
   });
 });
 

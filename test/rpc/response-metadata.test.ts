@@ -16,6 +16,9 @@ test("keeps every value of a name that has several", () => {
 
 test("leaves out what belongs to the protocols and what is no legal field", () => {
   const block: HeaderRecord = {};
-  addMetadata(block, metadata(["grpc-status", "0"], ["x-nul", "a\0b"], ["X-Upper", "a"], ["x-ok", "a"]));
+  addMetadata(
+    block,
+    metadata(["grpc-status", "0"], ["connect-x", "1"], ["x-nul", "a\0b"], ["X-Upper", "a"], ["x-ok", "a"]),
+  );
   expect(block).toEqual({ "x-ok": "a" });
 });
