@@ -212,9 +212,11 @@ export abstract class RpcCall<H = unknown> implements FinishedCall, Answering, R
       this.#leaving = true;
       wheel.set(this, now + limits.answerStallMs);
     } else if (now >= this.deadline) this.end(deadlineExceeded());
-    else if (this.phase === "reading" && now >= this.openedAt + limits.requestArrivalMs)
-      this.end(arrivedTooLate(limits.requestArrivalMs));
-    else this.stillRunning(now);
+    else if (this.phase === "reading" && now >= this.openedAt + limits.requestArrivalMs) {
+      // What came while this process stood still is not late, and is read before the wheel comes by again.
+      if (this.due <= this.openedAt + limits.requestArrivalMs) wheel.set(this, now);
+      else this.end(arrivedTooLate(limits.requestArrivalMs));
+    } else this.stillRunning(now);
   }
 
   /** Ends the call from outside its handler: answers with `why`, and tells whoever works for the call to stop. */

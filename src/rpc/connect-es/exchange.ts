@@ -84,11 +84,10 @@ export class ConnectEsExchange implements Receiver, Expiring {
   expire(now: number): void {
     const { streamIdleMs, requestArrivalMs } = this.#path.limits;
     const due = this.#lastArrival + (this.#pieces > 0 ? streamIdleMs : requestArrivalMs);
-    if (due > now) {
-      this.#path.wheel.set(this, due);
-      return;
-    }
-    this.end(this.#tooLate());
+    if (due > now) this.#path.wheel.set(this, due);
+    // What came while this process stood still is not late, and is read before the wheel comes by again.
+    else if (this.due <= due) this.#path.wheel.set(this, now);
+    else this.end(this.#tooLate());
   }
 
   /** Ends a request that is still open: whoever reads it gets `why` after what has arrived, and answers with it. */
