@@ -67,8 +67,9 @@ const NONE: Negotiated = { request: undefined, response: undefined, problem: und
 
 /**
  * Chooses the codings of a call. The answer takes the first coding that the caller accepts and we know; without a
- * list it takes that of the request (https://github.com/grpc/grpc/blob/master/doc/compression.md). An unknown coding
- * of the request is UNIMPLEMENTED, with what is known in the metadata under `acceptHeader`.
+ * list it takes that of the request. An unknown coding of the request is UNIMPLEMENTED, with what is known in the
+ * metadata under `acceptHeader`.
+ * https://github.com/grpc/grpc/blob/master/doc/compression.md, https://connectrpc.com/docs/protocol#unary-request
  */
 export function negotiateCompression(
   encoding: string | undefined,

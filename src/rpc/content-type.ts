@@ -19,38 +19,27 @@ export const CONNECT_UNARY: Readonly<Record<Wire["codec"], Wire>> = {
   json: { protocol: connectUnary, codec: "json", contentType: "application/json", serves: "unary" },
 };
 
-const WIRES: ReadonlyMap<string, Wire> = new Map(
-  [
-    ...both(grpc, "application/grpc", "all"),
-    ...both(grpcWeb, "application/grpc-web", "all"),
-    ...both(grpcWebText, "application/grpc-web-text", "all"),
-    ...both(connectStream, "application/connect", "streams"),
-    CONNECT_UNARY.proto,
-    CONNECT_UNARY.json,
-  ].map((wire) => [wire.contentType, wire]),
-);
-
-/** gRPC and gRPC-Web mean protobuf when they do not say. */
-const SHORT: ReadonlyMap<string, string> = new Map(
-  ["application/grpc", "application/grpc-web", "application/grpc-web-text"].map((type) => [
-    type,
-    `${type}+proto`,
-  ]),
-);
-
-/** Both in one, for the one look that a call takes. */
-const BY_TYPE: ReadonlyMap<string, Wire | undefined> = new Map([
-  ...WIRES,
-  ...[...SHORT].map(([short, full]) => [short, WIRES.get(full)] as const),
+/**
+ * What each content type means: https://github.com/grpc/grpc/blob/master/doc/PROTOCOL-HTTP2.md#requests,
+ * https://github.com/grpc/grpc/blob/master/doc/PROTOCOL-WEB.md#protocol-differences-vs-grpc-over-http2,
+ * https://connectrpc.com/docs/protocol#protobuf.
+ */
+const WIRES: ReadonlyMap<string, Wire> = new Map([
+  ...wires(grpc, "application/grpc", "all"),
+  ...wires(grpcWeb, "application/grpc-web", "all"),
+  ...wires(grpcWebText, "application/grpc-web-text", "all"),
+  ...wires(connectStream, "application/connect", "streams"),
+  ["application/proto", CONNECT_UNARY.proto],
+  ["application/json", CONNECT_UNARY.json],
 ]);
 
 /** All content types of requests, as `Accept-Post` lists them. */
-export const ACCEPT_POST: string = [...SHORT.keys(), ...WIRES.keys()].join(", ");
+export const ACCEPT_POST: string = [...WIRES.keys()].join(", ");
 
 /** Finds out how a request with this `content-type` speaks; `undefined` when no protocol has it. */
 export function findWire(contentType: string | undefined): Wire | undefined {
   if (contentType === undefined) return undefined;
-  return BY_TYPE.get(contentType) ?? BY_TYPE.get(normalise(contentType));
+  return WIRES.get(contentType) ?? WIRES.get(normalise(contentType));
 }
 
 /** Media types ignore case, and JSON may say the charset that it always has (RFC 9110 §8.3.1). */
@@ -58,11 +47,10 @@ function normalise(contentType: string): string {
   return contentType.toLowerCase().replace(/(?<=json) ?; ?charset="?utf-?8"?$/, "");
 }
 
-function both(protocol: Protocol, type: string, serves: Wire["serves"]): Wire[] {
-  return (["proto", "json"] as const).map((codec) => ({
-    protocol,
-    codec,
-    contentType: `${type}+${codec}`,
-    serves,
-  }));
+/** gRPC and gRPC-Web, whose types serve all methods, mean protobuf when they do not say. */
+function wires(protocol: Protocol, type: string, serves: Wire["serves"]): [string, Wire][] {
+  const proto: Wire = { protocol, codec: "proto", contentType: `${type}+proto`, serves };
+  const json: Wire = { protocol, codec: "json", contentType: `${type}+json`, serves };
+  const short: [string, Wire][] = serves === "all" ? [[type, proto]] : [];
+  return [...short, [proto.contentType, proto], [json.contentType, json]];
 }

@@ -25,7 +25,7 @@ export const BAD_AUTHORITY = refusal(
   "Its Host header (:authority) is not a host name or address with an optional port.",
 );
 
-/** A call by another HTTP method than POST. */
+/** A call by another HTTP method than POST (Method-Post of https://connectrpc.com/docs/protocol#unary-request). */
 export const NOT_A_POST = refusal(405, "REQUEST_MALFORMED", "Calls are sent by POST.", { allow: "POST" });
 
 /** A GET whose query names no encoding of https://connectrpc.com/docs/protocol#unary-get-request. */
@@ -43,7 +43,12 @@ export const ORIGIN_DENIED = refusal(
   { vary: "Origin" },
 );
 
-/** A content type that no protocol has, or that is not for this kind of method. */
+/**
+ * A content type that no protocol has, or that is not for this kind of method: 415 in all of them, so that no client of
+ * HTTP takes the error of an RPC for success.
+ * https://github.com/grpc/grpc/blob/master/doc/PROTOCOL-HTTP2.md#requests (Content-Type),
+ * https://connectrpc.com/docs/protocol#streaming-request
+ */
 export function badContentType(method: DescMethod | undefined): HttpRefusal {
   return method === undefined || method.methodKind === "unary" ? UNARY_TYPE : STREAM_TYPE;
 }

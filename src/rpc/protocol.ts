@@ -7,7 +7,8 @@ import type { Metadata } from "./metadata.ts";
 
 /**
  * What differs between the protocols. Each has a folder with the same files: `timeout.ts` and `request.ts` for the
- * way in, `response.ts` and `error.ts` for the way out, `protocol.ts` which ties them together.
+ * way in, `response.ts` and `error.ts` for the way out, `protocol.ts` which ties them together. gRPC-Web, which takes
+ * timeout and error from gRPC, has none of its own for these.
  */
 export interface Protocol {
   readonly name: ProtocolName;

@@ -22,7 +22,7 @@ const CODES: Readonly<Record<Code, readonly [name: string, status: number]>> = {
   [Code.Unauthenticated]: ["unauthenticated", 401],
 };
 
-/** The HTTP status of a unary answer with this error. */
+/** The HTTP status of a unary answer with this error. https://connectrpc.com/docs/protocol#unary-response */
 export function connectHttpStatus(error: ConnectError): number {
   return CODES[error.code]?.[1] ?? 500;
 }

@@ -1,12 +1,9 @@
 import { gatewayError } from "../../errors/reasons.ts";
 import { NO_TIMEOUT, TIMEOUT_MAX_MS, type Timeout } from "../protocol.ts";
 
-/** Units by character code, in milliseconds. */
-const UNIT_MS: ReadonlyMap<number, number> = new Map(
-  Object.entries({ H: 3_600_000, M: 60_000, S: 1_000, m: 1, u: 1e-3, n: 1e-6 }).map(([unit, ms]) => [
-    unit.charCodeAt(0),
-    ms,
-  ]),
+/** Units in milliseconds. */
+const UNIT_MS: ReadonlyMap<string | undefined, number> = new Map(
+  Object.entries({ H: 3_600_000, M: 60_000, S: 1_000, m: 1, u: 1e-3, n: 1e-6 }),
 );
 
 /** Digits at most. */
@@ -25,7 +22,7 @@ export function parseGrpcTimeout(value: string | undefined): Timeout {
   if (value === undefined) return NO_TIMEOUT;
   const end = value.length - 1;
   const begin = value.charCodeAt(0) === MINUS ? 1 : 0;
-  const unit = UNIT_MS.get(value.charCodeAt(end));
+  const unit = UNIT_MS.get(value[end]);
   if (unit === undefined || end <= begin || end - begin > MAX_DIGITS) return malformed(value);
   let number = 0;
   for (let at = begin; at < end; at++) {
