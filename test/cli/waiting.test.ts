@@ -2,6 +2,7 @@ import { PassThrough } from "node:stream";
 import type { WriteStream } from "node:tty";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import type { OperationSpec } from "../../src/emulator/operation-spec.ts";
+import type { Outcome } from "../../src/emulator/outcome.ts";
 import { type RunningEmulator, startEmulator } from "../../src/emulator/start-emulator.ts";
 import type { RunningGateway } from "../../src/gateway.ts";
 import { systemClock } from "../../src/lib/clock.ts";
@@ -37,6 +38,12 @@ function client(...args: string[]) {
 function clientUntil(pattern: RegExp, terminal: FakeTerminal, ...args: string[]) {
   const time = new TimeUpOn(pattern, terminal.stream);
   return runInside([...args, "--address", gateway.address], {}, terminal.stream, time);
+}
+
+/** Runs a command that ends with an operation, which ends once the command has written something. */
+function clientThatEnds(name: string, onceWritten: RegExp, outcome: Outcome | undefined, ...args: string[]) {
+  const time = new TimeUpOn(/(?!)/).when(onceWritten, () => emulator.emulator.finishOperation(name, outcome));
+  return runInside([...args, "--address", gateway.address], {}, undefined, time);
 }
 
 /** Resolves when the emulator has been asked to cancel the operation. */
@@ -108,12 +115,9 @@ describe.concurrent.each(["wait", "watch"])("the exit code of %s", (command) => 
 
 describe.concurrent("watch", () => {
   it("writes a line for each state into a pipe", async () => {
-    const name = start({
-      durationMs: 2_500,
-      units: 500,
-      outcome: { type: "error", code: 8, message: "No\u001b room." },
-    });
-    const { code, stdout } = await client("watch", name);
+    const name = start({ units: 500 });
+    const outcome: Outcome = { type: "error", code: 8, message: "No\u001b room." };
+    const { code, stdout } = await clientThatEnds(name, /RUNNING/, outcome, "watch", name);
     expect(code).toBe(5);
     const lines = stdout.trimEnd().split("\n");
     expect(lines.length).toBeGreaterThanOrEqual(2);
@@ -125,7 +129,8 @@ describe.concurrent("watch", () => {
   });
 
   it("prints one JSON object for each message of the stream, heartbeats too", async () => {
-    const { stdout } = await client("watch", start({ durationMs: 2_000 }), "--output", "json");
+    const name = start();
+    const { stdout } = await clientThatEnds(name, /HEARTBEAT/, undefined, "watch", name, "--output", "json");
     const messages = stdout
       .trimEnd()
       .split("\n")
@@ -136,14 +141,14 @@ describe.concurrent("watch", () => {
 
   it("shows what all operations of a dataset do, those of the filter only", async () => {
     const dataset = `${DATASET}-all`;
-    const ends = start({ dataset, id: "ends", durationMs: 1_000 });
+    const ends = start({ dataset, id: "ends" });
     start({ dataset, id: "other", kind: "dicomStores.export" });
     const filter = "metadata.apiMethodName:ImportResources";
     const { code, stdout, stderr } = await runInside(
       ["watch", dataset, "--filter", filter, "--timeout", "4s", "--address", gateway.address],
       {},
       undefined,
-      new TimeUpOn(/SUCCEEDED/),
+      new TimeUpOn(/SUCCEEDED/).when(/RUNNING/, () => emulator.emulator.finishOperation(ends)),
     );
     expect([code, stderr]).toEqual([0, ""]);
     expect(stdout).toMatch(new RegExp(`RUNNING +${ends} `));

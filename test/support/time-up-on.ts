@@ -6,6 +6,7 @@ export class TimeUpOn implements Pick<Clock, "setTimer"> {
   private readonly pattern: RegExp;
   private text = "";
   private readonly waiting = new Set<() => void>();
+  private readonly reactions: { readonly pattern: RegExp; readonly react: () => void }[] = [];
 
   /** `terminal`: what is drawn there counts as written. */
   constructor(pattern: RegExp, terminal?: WriteStream) {
@@ -14,8 +15,18 @@ export class TimeUpOn implements Pick<Clock, "setTimer"> {
     terminal?.on("data" as "pipe", (text: unknown) => this.wrote(String(text)));
   }
 
+  /** Does something once such text has been written. */
+  when(pattern: RegExp, react: () => void): this {
+    this.reactions.push({ pattern, react });
+    return this;
+  }
+
   wrote(text: string): void {
     this.text += text;
+    for (const reaction of this.reactions.filter(({ pattern }) => pattern.test(this.text))) {
+      this.reactions.splice(this.reactions.indexOf(reaction), 1);
+      reaction.react();
+    }
     if (!this.pattern.test(this.text)) return;
     for (const fn of [...this.waiting]) fn();
     this.waiting.clear();
