@@ -1,1 +1,0 @@
-export { registry } from "../lib/any-registry.ts";
