@@ -36,7 +36,7 @@ export function explainStartFailure(error: unknown, listen: string, origins: Ori
 }
 
 /** Says of each problem with a setting where its value comes from. */
-export function locate(problems: readonly Problem[], origins: Origins): Problem[] {
+function locate(problems: readonly Problem[], origins: Origins): Problem[] {
   return problems.map((problem) => ({ ...problem, where: origins.get(problem.path ?? "") ?? problem.where }));
 }
 

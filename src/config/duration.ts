@@ -2,7 +2,7 @@
 const UNITS: Readonly<Record<string, number>> = { ms: 1, s: 1000, m: 60_000, h: 3_600_000 };
 
 /** One or more numbers with a unit, e.g. `250ms`, `1.5s`, `1h30m`. */
-export const DURATION_PATTERN = /^(?:\d+(?:\.\d+)?(?:ms|s|m|h))+$/;
+const DURATION_PATTERN = /^(?:\d+(?:\.\d+)?(?:ms|s|m|h))+$/;
 
 /** Reads `250ms`, `10s`, `30m`, `1h30m`, or a bare number of seconds. Milliseconds; `undefined` for anything else. */
 export function parseDuration(value: string | number): number | undefined {

@@ -4,7 +4,7 @@ import { closeSync, fstatSync, openSync, readSync, statSync } from "node:fs";
  * Largest file that is read whole (configuration, rules, tokens, certificates, keys), bytes: real ones have a few
  * kilobytes, and what has no end must not hang the start.
  */
-export const SMALL_FILE_BYTES = 1024 * 1024;
+const SMALL_FILE_BYTES = 1024 * 1024;
 
 /** Why a file cannot be read, by the error code of the system, in words that say what to do. */
 const REASONS: Readonly<Record<string, string>> = {

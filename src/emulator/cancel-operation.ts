@@ -25,7 +25,7 @@ export function cancelOperation(name: string, body: Uint8Array, store: Store, no
 }
 
 /** Lets no body and `{}` pass; words the rest as Google's transcoder does. */
-export function checkEmptyBody(body: Uint8Array): Reply | undefined {
+function checkEmptyBody(body: Uint8Array): Reply | undefined {
   const text = new TextDecoder().decode(body).trim();
   if (text === "") return undefined;
   let value: unknown;

@@ -8,7 +8,7 @@ import { REFUSAL_REASONS, type RefusalFacts, type RefusalReason, refusal } from 
 import { jsonReply, type Reply, textReply } from "./reply.ts";
 
 /** Forms that the body of an injected answer can have. */
-export const FAULT_SHAPES = [
+const FAULT_SHAPES = [
   "error",
   "array",
   "status",

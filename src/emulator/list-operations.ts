@@ -8,10 +8,10 @@ import { jsonReply, type Reply } from "./reply.ts";
 import { newestFirst, type Store } from "./store.ts";
 
 /** Operations on a page when the request does not say. */
-export const DEFAULT_PAGE_SIZE = 100;
+const DEFAULT_PAGE_SIZE = 100;
 
 /** The largest page; a larger `pageSize` is cut to it, as AIP-158 asks. */
-export const MAX_PAGE_SIZE = 1000;
+const MAX_PAGE_SIZE = 1000;
 
 /** What a list sees of the world. */
 export interface ListView {

@@ -3,7 +3,7 @@ import type { ApiVersion } from "./kinds.ts";
 import type { Method } from "./settings.ts";
 
 /** Requests that are remembered one by one; older ones are dropped, the counts go on. */
-export const LOG_SIZE = 10_000;
+const LOG_SIZE = 10_000;
 
 /** Characters of a request body that are remembered. */
 const LOGGED_BODY = 1_024;

@@ -10,7 +10,7 @@ import { renderReply } from "./render-reply.ts";
 import type { Reply } from "./reply.ts";
 
 /** The largest request body that is read. Cancel has none; what starts an operation is far smaller. */
-export const MAX_REQUEST_BODY = 1024 * 1024;
+const MAX_REQUEST_BODY = 1024 * 1024;
 
 /** An idle connection is kept so long: longer than a client that polls waits between two polls. */
 const KEEP_ALIVE_MS = 240_000;

@@ -16,7 +16,7 @@ export type ErrorBody =
   | { readonly shape: "other" };
 
 /** How much of an error body is looked at. Real ones are below 4 KiB; the rest of a longer one is not read. */
-export const ERROR_BODY_MAX_BYTES = 64 * 1024;
+const ERROR_BODY_MAX_BYTES = 64 * 1024;
 
 /** What some Google front ends put before JSON, so that it cannot be run as a script. */
 const XSSI_PREFIX = /^\s*\)\]\}'/;

@@ -15,10 +15,10 @@ import { errorOf } from "./thrown.ts";
  * What the headers and trailers of an error may come to in all: Java's gRPC client loses everything, the status
  * included, when they exceed 8 KiB, and the rest of the answer's headers need room too.
  */
-export const ANSWER_HEADERS_MAX_BYTES = 6 * 1024;
+const ANSWER_HEADERS_MAX_BYTES = 6 * 1024;
 
 /** Kept free for headers that this file does not see: date, content type, CORS, compression. */
-export const OTHER_HEADERS_BYTES = 1024;
+const OTHER_HEADERS_BYTES = 1024;
 
 /** A message longer than this is cut before the details are: a text that long is a dump. UTF-8 after percent-encoding. */
 const LONG_MESSAGE_BYTES = 1024;

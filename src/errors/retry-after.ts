@@ -1,5 +1,5 @@
 /** No server is believed that asks for more: a day. */
-export const RETRY_AFTER_MAX_MS = 24 * 60 * 60 * 1000;
+const RETRY_AFTER_MAX_MS = 24 * 60 * 60 * 1000;
 
 const DAYS = "(?:Mon|Tue|Wed|Thu|Fri|Sat|Sun)[a-z]*";
 const DATE = new RegExp(`^${DAYS},? .*[0-9]{2}:[0-9]{2}:[0-9]{2}`);

@@ -4,6 +4,7 @@ import { causeOf } from "../errors/failure-facts.ts";
 import type { Metrics } from "../observe/metrics.ts";
 import type { Bindings } from "../transcode/bindings.ts";
 import { loadBindings } from "../transcode/load-bindings.ts";
+import { asProblem } from "../transcode/rule-problem.ts";
 import { openUpstream, type Upstream } from "../upstream/open-upstream.ts";
 import type { GatewayParts } from "./parts.ts";
 
@@ -44,11 +45,5 @@ export function openBackend(
 export function compileRules(config: UpstreamConfig): Bindings {
   const bindings = loadBindings(config);
   if (bindings.ok) return bindings.value;
-  throw new ConfigurationRefused(
-    bindings.problems.map(({ source, line, path, selector, reason, allowed }) => ({
-      where: line === undefined ? source : `${source}:${line}`,
-      path: [path, selector].filter(Boolean).join(" of ") || undefined,
-      message: allowed === undefined ? reason : `${reason} (allowed: ${allowed})`,
-    })),
-  );
+  throw new ConfigurationRefused(bindings.problems.map(asProblem));
 }

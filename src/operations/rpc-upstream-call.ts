@@ -28,20 +28,17 @@ export class RpcUpstreamCall implements UpstreamCall {
     return this.call.onEnd(listener);
   }
 
+  /**
+   * Puts the facts of an upstream answer into the access log and the response metadata. There an error answer is left
+   * out: the error made of it carries the same, and the caller would read it twice.
+   */
   onUpstreamAnswer(info: UpstreamAnswerInfo): void {
-    setUpstreamMetadata(this.call, info);
+    const { call } = this;
+    call.upstreamOutcome = info;
+    if (info.httpStatus >= 300) return;
+    call.responseHeader.set(UPSTREAM_STATUS_HEADER, String(info.httpStatus));
+    // An id that is no legal field value is dropped: metadata must never break an answer.
+    if (info.requestId !== undefined && /^[\x21-\x7e]{1,128}$/.test(info.requestId))
+      call.responseHeader.set(UPSTREAM_REQUEST_ID_HEADER, info.requestId);
   }
-}
-
-/**
- * Puts the facts of an upstream answer into the access log and the response metadata of a call. There an error answer is left out: the error
- * made of it carries the same, and the caller would read it twice.
- */
-export function setUpstreamMetadata(call: Call, info: UpstreamAnswerInfo): void {
-  call.upstreamOutcome = info;
-  if (info.httpStatus >= 300) return;
-  call.responseHeader.set(UPSTREAM_STATUS_HEADER, String(info.httpStatus));
-  // An id that is no legal field value is dropped: metadata must never break an answer.
-  if (info.requestId !== undefined && /^[\x21-\x7e]{1,128}$/.test(info.requestId))
-    call.responseHeader.set(UPSTREAM_REQUEST_ID_HEADER, info.requestId);
 }

@@ -48,7 +48,7 @@ const BROTLI: Compression = {
 const COMPRESSIONS: readonly Compression[] = [GZIP, BROTLI];
 
 /** The names of all codings, as `grpc-accept-encoding` and its kin list them. */
-export const COMPRESSION_NAMES: string = COMPRESSIONS.map(({ name }) => name).join(",");
+const COMPRESSION_NAMES: string = COMPRESSIONS.map(({ name }) => name).join(",");
 
 /** Finds a coding by its name; `undefined` for one that is not known, and for `identity`. */
 export function findCompression(name: string | undefined): Compression | undefined {

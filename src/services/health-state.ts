@@ -1,7 +1,7 @@
 import { HealthCheckResponse_ServingStatus as Status } from "../../gen/grpc/health/v1/health_pb.ts";
 
 /** The name that stands for the server as a whole in `grpc.health.v1`. */
-export const WHOLE_SERVER = "";
+const WHOLE_SERVER = "";
 
 /**
  * What the health service tells: the state of the server as a whole and of each of its services, by full name.

@@ -8,7 +8,7 @@ export const MAX_FILTER_BYTES = 2048;
 export const MAX_PAGE_TOKEN_BYTES = 4096;
 
 /** UTF-8 bytes of any other text that goes into the query. */
-export const MAX_TEXT_BYTES = 2048;
+const MAX_TEXT_BYTES = 2048;
 
 /**
  * Octets of path and query after encoding. RFC 9110 §4.1 asks servers to take request lines of 8,000; longer ones are

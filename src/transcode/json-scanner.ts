@@ -8,7 +8,7 @@ export const EMPTY: Uint8Array = new Uint8Array();
 
 export const QUOTE = 0x22;
 export const BACKSLASH = 0x5c;
-export const COMMA = 0x2c;
+const COMMA = 0x2c;
 export const COLON = 0x3a;
 export const OPEN_BRACE = 0x7b;
 export const CLOSE_BRACE = 0x7d;

@@ -6,7 +6,7 @@ import { parseHttpRules } from "./http-rules.ts";
 import type { RulesResult } from "./rule-problem.ts";
 
 /** The rules that ship with the gateway. */
-export const HEALTHCARE_RULES = fileURLToPath(new URL("./rules/healthcare.yaml", import.meta.url));
+const HEALTHCARE_RULES = fileURLToPath(new URL("./rules/healthcare.yaml", import.meta.url));
 
 /**
  * Reads, checks and compiles the rules that the configuration asks for: its file, or the Healthcare rules. For start

@@ -1,3 +1,5 @@
+import type { Problem } from "../config/problem.ts";
+
 /** What is wrong with a rules file at one place, in words for the person who wrote the file. */
 export interface RuleProblem {
   /** The file, as the user named it. */
@@ -18,10 +20,11 @@ export type RulesResult<T> =
   | { readonly ok: true; readonly value: T }
   | { readonly ok: false; readonly problems: readonly RuleProblem[] };
 
-/** One line: `rules.yaml:12: http.rules[3].get of google.longrunning.Operations.GetOperation: reason (allowed: …)`. */
-export function formatRuleProblem(problem: RuleProblem): string {
-  const place = problem.line === undefined ? problem.source : `${problem.source}:${problem.line}`;
-  const subject = [problem.path, problem.selector].filter((part) => part).join(" of ");
-  const allowed = problem.allowed === undefined ? "" : ` (allowed: ${problem.allowed})`;
-  return `${place}: ${subject === "" ? "" : `${subject}: `}${problem.reason}${allowed}`;
+/** The same among the other problems of a configuration: `http.rules[3].get of google.longrunning.Operations.GetOperation`. */
+export function asProblem({ source, line, path, selector, reason, allowed }: RuleProblem): Problem {
+  return {
+    where: line === undefined ? source : `${source}:${line}`,
+    path: [path, selector].filter(Boolean).join(" of ") || undefined,
+    message: allowed === undefined ? reason : `${reason} (allowed: ${allowed})`,
+  };
 }

@@ -67,7 +67,7 @@ export interface EngineStats {
 const FINISHED_TTL_MS = 60_000;
 
 /** The most staleness that a caller may allow; so long is kept what was read for such a caller. */
-export const MAX_STALENESS_MS = 60_000;
+const MAX_STALENESS_MS = 60_000;
 
 /**
  * The waiting engine, put together: schedules (schedule/), shares (share/) and delivers (deliver/), and knows what became

@@ -1,22 +1,23 @@
 import { create, type DescMethod } from "@bufbuild/protobuf";
 import { Operations } from "../../gen/google/longrunning/operations_pb.ts";
+import { formatProblem } from "../../src/config/problem.ts";
 import type { RestRequest } from "../../src/lib/rest.ts";
 import { type Bindings, compileBindings } from "../../src/transcode/bindings.ts";
 import { parseHttpRules } from "../../src/transcode/http-rules.ts";
 import { loadBindings } from "../../src/transcode/load-bindings.ts";
-import { formatRuleProblem, type RulesResult } from "../../src/transcode/rule-problem.ts";
+import { asProblem, type RulesResult } from "../../src/transcode/rule-problem.ts";
 
 const { method } = Operations;
 
 /** The value of a result; a test that gets problems instead fails with them. */
 export function valueIn<T>(result: RulesResult<T>): T {
-  if (!result.ok) throw new Error(result.problems.map(formatRuleProblem).join("\n"));
+  if (!result.ok) throw new Error(problemsOf(result).join("\n"));
   return result.value;
 }
 
 /** The problems of a result, one formatted line each; none for a value. */
 export function problemsOf(result: RulesResult<unknown>): string[] {
-  return result.ok ? [] : result.problems.map(formatRuleProblem);
+  return result.ok ? [] : result.problems.map((problem) => formatProblem(asProblem(problem)));
 }
 
 /** The Healthcare rules that ship with the gateway. */

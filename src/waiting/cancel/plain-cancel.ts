@@ -85,10 +85,7 @@ export interface PlainAnswer {
  * The answer to a plain CancelOperation: Empty, or the upstream's own error. An operation that was done before stays
  * FAILED_PRECONDITION; one that ended after a cancel whose answer was lost was cancelled in time.
  */
-export function plainAnswer(
-  result: CancelResult | undefined,
-  lastError: ConnectError | undefined,
-): PlainAnswer {
+function plainAnswer(result: CancelResult | undefined, lastError: ConnectError | undefined): PlainAnswer {
   switch (result?.kind) {
     case "requested":
       return { error: undefined, outcome: "REQUESTED" };

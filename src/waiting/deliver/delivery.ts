@@ -7,7 +7,7 @@ export interface Follower {
 }
 
 /** Followers that are told in one turn of the event loop: about five milliseconds' worth of writing to sockets. */
-export const DELIVERY_SLICE = 250;
+const DELIVERY_SLICE = 250;
 
 /**
  * Tells followers, the first ones at once and the others slice by slice, so that ten thousand watchers of one

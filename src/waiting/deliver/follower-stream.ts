@@ -16,7 +16,7 @@ export interface StreamLife {
 }
 
 /** A stream whose reader takes nothing for so long is cut. */
-export const SLOW_READER_MS = 30_000;
+const SLOW_READER_MS = 30_000;
 
 /** A stream looks at itself at least so often, whatever the heartbeat is set to. */
 const ALARM_MS = 10_000;

@@ -1,7 +1,7 @@
 import { METER_MAX_MS, RateMeter } from "./rate-meter.ts";
 
 /** Reads per second before anything is known. Enough for a few hundred operations, soon refused where it is too much. */
-export const START_RATE = 20;
+const START_RATE = 20;
 
 /** Rate that is never exceeded, so that arithmetic stays sane. */
 const MAX_RATE = 10_000;

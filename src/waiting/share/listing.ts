@@ -28,7 +28,7 @@ const PAGE_SIZE = 500;
 const MIN_PAGE_SIZE = 10;
 
 /** Pages of one pass at most: an upstream that never comes to an end is given up. */
-export const MAX_PAGES = 1_000;
+const MAX_PAGES = 1_000;
 
 /** What is listed, and with which right. */
 export interface ListTarget {

@@ -1,10 +1,10 @@
 import type { Observation } from "../facts/observation.ts";
 
 /** Operations that are kept at most. */
-export const MAX_CACHED = 10_000;
+const MAX_CACHED = 10_000;
 
 /** Bytes that they may take together, estimated from their protobuf size. */
-export const MAX_CACHED_BYTES = 32 * 1024 * 1024;
+const MAX_CACHED_BYTES = 32 * 1024 * 1024;
 
 /** What an entry takes beside its bytes: the decoded message, keys, map slots. */
 const ENTRY_OVERHEAD_BYTES = 1_024;
