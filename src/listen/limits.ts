@@ -76,3 +76,11 @@ export const STALLED_WRITE_MS = 30_000;
  * and what connect-es serves.
  */
 export const STALLED_ANSWER_MS = 35_000;
+
+/**
+ * How often a caller of HTTP/1.1 that has sent more than is read, while it waits for an answer, is seen to be there, in
+ * milliseconds. What it has sent stands in front of the end of its connection, so that nobody would hear of that before
+ * the answer, which may take an hour. It is sent a `100 (Continue)`, which it discards (RFC 9110 §15.2.1): when it has
+ * gone, its kernel refuses the first one, and the second one fails.
+ */
+export const UNREAD_CALLER_MS = 10_000;

@@ -3,6 +3,9 @@ import type { Http1Connection } from "./connection.ts";
 import type { RequestHead } from "./request-head.ts";
 import { fieldLines, statusLine } from "./response-head.ts";
 
+/** RFC 9110 §15.2.1. */
+export const CONTINUE = "HTTP/1.1 100 Continue\r\n\r\n";
+
 /** One HTTP/1.1 request and its answer as a {@link TransportCall}. */
 export class Http1Call implements TransportCall {
   readonly httpVersion = "1.1";
@@ -106,6 +109,12 @@ export class Http1Call implements TransportCall {
 
   reset(): void {
     this.#connection.cutCall(this);
+  }
+
+  /** Says something that means nothing, so that the end of a caller that is not read shows. */
+  probe(): void {
+    // Callers of HTTP/1.0 know no interim answers (RFC 9110 §15.2).
+    if (this.answered === "no" && this.head.minor === 1) this.#connection.output.send(CONTINUE);
   }
 
   #mayHaveBody(status: number): boolean {

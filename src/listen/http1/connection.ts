@@ -3,7 +3,7 @@ import { ChunkedBody } from "../../lib/http1/chunked-body.ts";
 import type { CarrierContext } from "../carrier.ts";
 import { peerOf } from "../peer-address.ts";
 import type { App } from "../transport.ts";
-import { Http1Call } from "./call.ts";
+import { CONTINUE, Http1Call } from "./call.ts";
 import type { ConnectionFields } from "./connection-fields.ts";
 import { FixedBody } from "./fixed-body.ts";
 import { CHUNKED } from "./framing.ts";
@@ -134,7 +134,8 @@ export class Http1Connection {
   sweep(now: number): void {
     const phase = this.#phase();
     if (!this.#patience.isOver(phase, this.#requests, now)) return;
-    if (phase === "head" && this.#unread.length > 0) this.#refuse(REQUEST_TIMEOUT);
+    if (phase === "unread") this.#call?.probe();
+    else if (phase === "head" && this.#unread.length > 0) this.#refuse(REQUEST_TIMEOUT);
     else this.cut();
   }
 
@@ -180,8 +181,7 @@ export class Http1Connection {
     this.#requests++;
     call.requestComplete = this.#body.isWithin(this.#unread);
     this.#shared.app(call);
-    if (head.expectsContinue && call.answered === "no" && bodyBytes !== 0)
-      this.output.send("HTTP/1.1 100 Continue\r\n\r\n");
+    if (head.expectsContinue && call.answered === "no" && bodyBytes !== 0) this.output.send(CONTINUE);
     return call;
   }
 
@@ -271,7 +271,8 @@ export class Http1Connection {
     if (this.#closing) return "closing";
     if (this.#call === undefined) return this.#unread.length > 0 || this.#requests === 0 ? "head" : "idle";
     if (this.#call.answered === "ended") return "leaving";
-    return this.#reading ? "body" : "answer";
+    if (this.#reading) return "body";
+    return this.#paused ? "unread" : "answer";
   }
 }
 

@@ -1,10 +1,11 @@
-import type { ListenerLimits } from "../limits.ts";
+import { type ListenerLimits, UNREAD_CALLER_MS } from "../limits.ts";
 
 /**
  * What a connection is doing, and so what it is given time for: `idle` between requests, `head` of a request arriving,
- * `body` arriving, `answer` being made, `leaving` when that is complete but not gone, `closing` after the last one.
+ * `body` arriving, `answer` being made, `unread` when the caller has meanwhile sent more than is read, `leaving` when the
+ * answer is complete but not gone, `closing` after the last one.
  */
-export type Phase = "idle" | "head" | "body" | "answer" | "leaving" | "closing";
+export type Phase = "idle" | "head" | "body" | "answer" | "unread" | "leaving" | "closing";
 
 /**
  * How long a caller is still read after the last answer. Closing at once would make the kernel reset the connection
@@ -28,14 +29,19 @@ export class Patience {
     this.#since = now;
   }
 
-  /** Whether the connection, in this phase of its request of this number, has been in it for too long. */
+  /**
+   * Whether the connection, in this phase of its request of this number, has been in it for too long, since it began or
+   * since this was last true.
+   */
   isOver(phase: Phase, requests: number, now: number): boolean {
     if (phase !== this.#phase || requests !== this.#requests) {
       this.#phase = phase;
       this.#requests = requests;
       this.#since = now;
     }
-    return now - this.#since >= this.#timeFor(phase);
+    if (now - this.#since < this.#timeFor(phase)) return false;
+    this.#since = now;
+    return true;
   }
 
   #timeFor(phase: Phase): number {
@@ -48,6 +54,8 @@ export class Patience {
         return 2 * headersMs;
       case "answer":
         return Number.POSITIVE_INFINITY;
+      case "unread":
+        return UNREAD_CALLER_MS;
       case "closing":
         return LINGER_MS;
       default:

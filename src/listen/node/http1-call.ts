@@ -1,9 +1,10 @@
 import type { IncomingMessage, OutgoingHttpHeaders, ServerResponse } from "node:http";
 import type { Socket } from "node:net";
 import type { Duplex } from "node:stream";
-import type { Clock } from "../../lib/clock.ts";
+import type { Clock, Timer } from "../../lib/clock.ts";
 import { isIgnorableHost, readAbsoluteForm } from "../absolute-form.ts";
 import type { Departure } from "../departure.ts";
+import { UNREAD_CALLER_MS } from "../limits.ts";
 import { peerOf } from "../peer-address.ts";
 import type { App, Receiver, RequestHeaders, ResponseHeaders, TransportCall } from "../transport.ts";
 
@@ -14,7 +15,7 @@ import type { App, Receiver, RequestHeaders, ResponseHeaders, TransportCall } fr
 const LINGER_MS = 1_000;
 const LINGER_BYTES = 1_048_576;
 
-/** How many pipelined requests wait for their turn before the connection is no longer read. */
+/** How many pipelined requests wait for their turn, those of the last read aside, before the connection is no longer read. */
 const PIPELINE_MAX = 16;
 
 /** The listener for the `request` event of a `node:http` server: hands each exchange to the app as a call. */
@@ -28,7 +29,7 @@ export function acceptHttp1Request(
     const socket = request.socket as PipelinedSocket;
     socket[TIME_TO_GO] ??= departure.timeToGo();
     if (socket[CURRENT] === undefined) call.open();
-    else waitForTurn(socket, call);
+    else waitForTurn(socket, call, clock);
   };
 }
 
@@ -39,28 +40,51 @@ const WAITING = Symbol("waiting");
 /** Where a connection keeps when it has to go. */
 const TIME_TO_GO = Symbol("time to go");
 
+/** Where a connection whose caller pipelines keeps the timer for {@link Http1Call.probe}. */
+const PROBES = Symbol("probes");
+
 type PipelinedSocket = Socket & {
   [CURRENT]?: Http1Call | undefined;
   [WAITING]?: Http1Call[];
   [TIME_TO_GO]?: number;
+  [PROBES]?: Timer | undefined;
 };
 
 /**
  * Pipelined requests are answered one after the other: their answers have to leave in order anyway, and a caller who
  * does not read them must not make us keep many.
  */
-function waitForTurn(socket: PipelinedSocket, call: Http1Call): void {
-  socket[WAITING] ??= [];
+function waitForTurn(socket: PipelinedSocket, call: Http1Call, clock: Clock): void {
+  if (socket[WAITING] === undefined) {
+    socket[WAITING] = [];
+    socket.on("resume", pauseIfFull);
+  }
   socket[WAITING].push(call);
-  if (socket[WAITING].length === PIPELINE_MAX) socket.pause();
+  if (socket[WAITING].length >= PIPELINE_MAX) socket.pause();
+  socket[PROBES] ??= probeAgainAndAgain(socket, clock);
+}
+
+/** Node reads on by itself, whatever was said, when somebody reads the body of a request. */
+function pauseIfFull(this: PipelinedSocket): void {
+  if (this[WAITING] && this[WAITING].length >= PIPELINE_MAX) this.pause();
+}
+
+/** As long as requests wait; Node may have stopped to read behind any of them. See {@link UNREAD_CALLER_MS}. */
+function probeAgainAndAgain(socket: PipelinedSocket, clock: Clock): Timer {
+  return clock.setTimer(UNREAD_CALLER_MS, () => {
+    const goesOn = !socket.destroyed && (socket[WAITING]?.length ?? 0) > 0;
+    if (goesOn) socket[CURRENT]?.probe();
+    socket[PROBES] = goesOn ? probeAgainAndAgain(socket, clock) : undefined;
+  });
 }
 
 function nextTurn(socket: PipelinedSocket): void {
   socket[CURRENT] = undefined;
   const waiting = socket[WAITING];
   if (waiting === undefined || socket.destroyed) return;
-  if (waiting.length === PIPELINE_MAX) socket.resume();
-  waiting.shift()?.open();
+  const next = waiting.shift();
+  if (waiting.length === PIPELINE_MAX - 1) socket.resume();
+  next?.open();
 }
 
 /**
@@ -241,6 +265,12 @@ class Http1Call implements TransportCall {
 
   reset(): void {
     this.#socket.destroy();
+  }
+
+  /** Says something that means nothing, so that the end of a caller that is not read shows. */
+  probe(): void {
+    // Callers of HTTP/1.0 know no interim answers (RFC 9110 §15.2).
+    if (!this.#response.headersSent && this.#request.httpVersionMinor === 1) this.#response.writeContinue();
   }
 
   /**
