@@ -2,7 +2,7 @@ import type { Timestamp } from "@bufbuild/protobuf/wkt";
 import { timestampDate } from "@bufbuild/protobuf/wkt";
 import type { Operation } from "../../gen/google/longrunning/operations_pb.ts";
 import { type Progress, type State, StateSchema } from "../../gen/lrogateway/v1/operation_watcher_pb.ts";
-import { codeName } from "./code-name.ts";
+import { codeName } from "../lib/code-names.ts";
 import { printable } from "./table.ts";
 
 /** What a watch knows of an operation at one moment. */

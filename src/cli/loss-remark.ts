@@ -1,6 +1,6 @@
 import { ErrorInfoSchema } from "../../gen/google/rpc/error_details_pb.ts";
 import { ERROR_DOMAIN } from "../errors/reasons.ts";
-import { codeName } from "./code-name.ts";
+import { codeName } from "../lib/code-names.ts";
 import type { Loss } from "./reattach.ts";
 import { printable } from "./table.ts";
 

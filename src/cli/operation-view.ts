@@ -2,7 +2,7 @@ import { type JsonObject, type JsonValue, toJson } from "@bufbuild/protobuf";
 import { type Operation, OperationSchema } from "../../gen/google/longrunning/operations_pb.ts";
 import { Code } from "../../gen/google/rpc/code_pb.ts";
 import { registry } from "../lib/any-registry.ts";
-import { codeName } from "./code-name.ts";
+import { codeName } from "../lib/code-names.ts";
 
 /** The states that an operator sees; the same words as `lrogateway.v1.OperationState`. */
 export type OperationState =

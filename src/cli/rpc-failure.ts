@@ -11,7 +11,7 @@ import {
 } from "../../gen/google/rpc/error_details_pb.ts";
 import { LAYER_HEADER } from "../errors/reasons.ts";
 import { registry } from "../lib/any-registry.ts";
-import { codeName } from "./code-name.ts";
+import { codeName } from "../lib/code-names.ts";
 import { CommandError, EXIT } from "./exit-codes.ts";
 import type { ClientSettings } from "./gateway-client.ts";
 import { systemCause } from "./system-code.ts";

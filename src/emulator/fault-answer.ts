@@ -1,9 +1,9 @@
+import { CODE_NAMES } from "../lib/code-names.ts";
 import { frontEndPage } from "./front-end-page.ts";
 import { errorObject, googleError } from "./google-error.ts";
 import { codeForStatus, HTTP_STATUS_OF, legacyReason } from "./http-codes.ts";
 import type { ObjectReader } from "./input.ts";
 import { isJsonObject, type Json, type JsonObject } from "./json.ts";
-import { CODE_NAMES } from "./outcome.ts";
 import { REFUSAL_REASONS, type RefusalFacts, type RefusalReason, refusal } from "./refusal.ts";
 import { jsonReply, type Reply, textReply } from "./reply.ts";
 

@@ -1,8 +1,9 @@
+import { CODE_NAMES } from "../lib/code-names.ts";
 import { type ObjectReader, readObject } from "./input.ts";
 import { isJsonObject, type Json, type JsonObject } from "./json.ts";
 import { API_VERSIONS, type ApiVersion, findKind } from "./kinds.ts";
 import type { OperationRecord } from "./operation.ts";
-import { CODE_NAMES, type Outcome } from "./outcome.ts";
+import type { Outcome } from "./outcome.ts";
 import { operationId, type Random } from "./random.ts";
 
 /** What may be asked of a new operation; everything has a default. The control endpoint takes the same keys. */

@@ -8,10 +8,11 @@ import {
   RetryInfoSchema,
 } from "../../gen/google/rpc/error_details_pb.ts";
 import { readTyped, structOf, type TypedReading } from "../lib/any-json.ts";
+import { codeName } from "../lib/code-names.ts";
 import type { JsonDocument, JsonObject } from "../lib/json-document.ts";
 import type { RestResponse } from "../lib/rest.ts";
 import { type ErrorBody, readErrorBody } from "./error-body.ts";
-import { codeFromHttp, codeFromName, codeName } from "./http-code.ts";
+import { codeFromHttp, codeFromName } from "./http-code.ts";
 import { errorInfo, LAYER_HEADER, REASONS, type Reason, retryInfo } from "./reasons.ts";
 import { redact } from "./redact.ts";
 import { parseRetryAfter } from "./retry-after.ts";

@@ -1,4 +1,5 @@
 import { Code } from "@connectrpc/connect";
+import { CODE_NAMES } from "../lib/code-names.ts";
 
 /**
  * The google.rpc code of an HTTP status of a Google REST API when the body does not name one. This is the table for
@@ -47,32 +48,6 @@ export function codeFromName(name: unknown): Code | undefined {
   return typeof name === "string" ? BY_NAME.get(name) : undefined;
 }
 
-/** The google.rpc.Code name of a code: `NOT_FOUND`, `CANCELLED` … */
-export function codeName(code: Code): string {
-  return NAMES[code] ?? "UNKNOWN";
-}
-
-/** By number, as in google/rpc/code.proto. */
-const NAMES: readonly string[] = [
-  "OK",
-  "CANCELLED",
-  "UNKNOWN",
-  "INVALID_ARGUMENT",
-  "DEADLINE_EXCEEDED",
-  "NOT_FOUND",
-  "ALREADY_EXISTS",
-  "PERMISSION_DENIED",
-  "RESOURCE_EXHAUSTED",
-  "FAILED_PRECONDITION",
-  "ABORTED",
-  "OUT_OF_RANGE",
-  "UNIMPLEMENTED",
-  "INTERNAL",
-  "UNAVAILABLE",
-  "DATA_LOSS",
-  "UNAUTHENTICATED",
-];
-
 const BY_NAME: ReadonlyMap<string, Code> = new Map(
-  NAMES.map((name, code) => [name, code as Code]).slice(1) as [string, Code][],
+  CODE_NAMES.map((name, code) => [name, code as Code]).slice(1) as [string, Code][],
 );

@@ -1,7 +1,7 @@
 import type { ConnectError } from "@connectrpc/connect";
 import { failureFacts } from "../errors/failure-facts.ts";
-import { codeName } from "../errors/http-code.ts";
 import type { Clock } from "../lib/clock.ts";
+import { codeName } from "../lib/code-names.ts";
 import {
   type CallObserver,
   type HttpRefused,

@@ -1,7 +1,7 @@
 import type { ConnectError } from "@connectrpc/connect";
 import type { Metric, Registry } from "prom-client";
-import { codeName } from "../errors/http-code.ts";
 import type { Clock } from "../lib/clock.ts";
+import { codeName } from "../lib/code-names.ts";
 import { CALL_BOUNDS, Histogram, LONG_CALL_BOUNDS, type Series } from "./histogram.ts";
 import type { MetricsPeers, MetricsSnapshot } from "./metrics-snapshot.ts";
 import {

@@ -1,8 +1,8 @@
 import { expect, test } from "vitest";
 import { createEmulator } from "../../src/emulator/emulator.ts";
 import { readFault, wildcard } from "../../src/emulator/faults.ts";
-import { CODE_NAMES } from "../../src/emulator/outcome.ts";
 import { seededRandom } from "../../src/emulator/random.ts";
+import { CODE_NAMES } from "../../src/lib/code-names.ts";
 import { DATASET, type ErrorJson, jsonOf, type OperationJson, send, textOf } from "./harness.ts";
 import { manualClock } from "./manual-clock.ts";
 

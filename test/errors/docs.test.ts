@@ -1,7 +1,7 @@
 import { readFileSync } from "node:fs";
 import { expect, test } from "vitest";
-import { codeName } from "../../src/errors/http-code.ts";
 import { REASONS } from "../../src/errors/reasons.ts";
+import { codeName } from "../../src/lib/code-names.ts";
 
 const page = readFileSync("docs/errors.md", "utf8");
 const sections = new Map(

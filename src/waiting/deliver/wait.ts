@@ -1,8 +1,8 @@
 import type { ConnectError } from "@connectrpc/connect";
 import { ErrorInfoSchema } from "../../../gen/google/rpc/error_details_pb.ts";
-import { codeName } from "../../errors/http-code.ts";
 import { gatewayError } from "../../errors/reasons.ts";
 import type { Clock, Timer } from "../../lib/clock.ts";
+import { codeName } from "../../lib/code-names.ts";
 import type { Call } from "../../rpc/call.ts";
 import type { Observation } from "../facts/observation.ts";
 import { retryAfter } from "../facts/read-failure.ts";
