@@ -21,6 +21,7 @@ export type ReadAnswer<T> = (response: RestResponse, attempts: number) => T;
 export class Execution<T> implements SendListener {
   /** Set where the request is to finish although its call has ended. */
   readonly onLateEnd: ((end: RestResponse | SendFailure) => void) | undefined;
+  readonly background: boolean;
   private readonly parts: RestClientParts;
   private readonly request: RestRequest;
   private readonly call: UpstreamCall;
@@ -49,6 +50,7 @@ export class Execution<T> implements SendListener {
     this.parts = parts;
     this.request = request;
     this.call = call;
+    this.background = call.background === true;
     this.read = read;
     this.resolve = resolve;
     this.reject = reject;

@@ -41,6 +41,8 @@ export interface UpstreamCall extends CallContext {
    * cancel that is resolved by a read). Absent: the upstream stage retries as it does by default.
    */
   readonly retry?: boolean;
+  /** `true`: a poll. It waits for a connection until no call does. */
+  readonly background?: boolean;
   /** Told what the upstream said besides its message, for response metadata and logs. */
   onUpstreamAnswer?(info: UpstreamAnswerInfo): void;
 }

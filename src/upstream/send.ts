@@ -16,7 +16,10 @@ import { SendFailure } from "./send-failure.ts";
 export interface SendLimits extends Pick<ExchangeLimits, "body" | "errorBody" | "requestMs"> {
   /** Connections to the upstream at most; each carries one request at a time. */
   readonly connections: number;
-  /** Requests that wait for a connection at most; more fail at once instead of waiting past their use. */
+  /**
+   * Requests that wait for a connection at most, those of calls and those in the background each; more fail at once
+   * instead of waiting past their use.
+   */
   readonly waiting: number;
 }
 
@@ -43,6 +46,8 @@ export interface SendListener {
   onResponse(response: RestResponse): void;
   /** There is no answer: why, or what ended the call. */
   onFailure(why: SendFailure | ConnectError): void;
+  /** Waits for a connection until nobody else does: polls, or a crowd of watches would keep calls from theirs. */
+  readonly background?: boolean;
   /**
    * For requests whose effect is wanted although nobody waits for the answer: once handed to a connection, the end of
    * the call does not cut it off; the answer (or why there is none) is reported here, within the request limit.
@@ -62,6 +67,7 @@ export class Sender {
   private readonly dispatchers = new Set<Dispatcher>();
   private readonly idle: Dispatcher[] = [];
   private readonly waiting = new LinkedList<Delivery>();
+  private readonly background = new LinkedList<Delivery>();
   private readonly inFlight = new LinkedList<Delivery>();
   private slots = 0;
   private sweepTimer: Timer | undefined;
@@ -86,7 +92,8 @@ export class Sender {
       listener.onFailure(call.ended);
       return;
     }
-    const refused = this.closed ? "closed" : this.waiting.size >= this.limits.waiting ? "busy" : undefined;
+    const line = listener.background ? this.background : this.waiting;
+    const refused = this.closed ? "closed" : line.size >= this.limits.waiting ? "busy" : undefined;
     if (refused) {
       listener.onFailure(new SendFailure(refused, false));
       return;
@@ -97,7 +104,7 @@ export class Sender {
     this.sweepTimer ??= this.clock.setTimer(SWEEP_MS, this.sweep);
     const dispatcher = this.idle.pop() ?? this.grow();
     if (dispatcher) this.dispatch(dispatcher, delivery);
-    else delivery.waiting = this.waiting.add(delivery);
+    else delivery.waiting = { line, link: line.add(delivery) };
   }
 
   /** Requests that have been given to the sender and have not ended. */
@@ -114,17 +121,22 @@ export class Sender {
   /** A delivery has its answer, or never will. */
   ended(delivery: Delivery): void {
     if (delivery.inFlight) this.inFlight.remove(delivery.inFlight);
-    if (delivery.waiting) this.waiting.remove(delivery.waiting);
+    this.unqueue(delivery);
     if (this.inFlight.size === 0) this.drained?.();
   }
 
-  /** A connection is free: the request that has waited longest takes it. */
+  /** A connection is free: the request of a call that has waited longest takes it, else one in the background. */
   release(dispatcher: Dispatcher): void {
-    const next = this.waiting.first;
+    const next = (this.waiting.first ?? this.background.first)?.value;
     if (next) {
-      this.waiting.remove(next);
-      this.dispatch(dispatcher, next.value);
+      this.unqueue(next);
+      this.dispatch(dispatcher, next);
     } else this.idle.push(dispatcher);
+  }
+
+  private unqueue(delivery: Delivery): void {
+    delivery.waiting?.line.remove(delivery.waiting.link);
+    delivery.waiting = undefined;
   }
 
   private async drain(): Promise<void> {
@@ -180,7 +192,7 @@ class Delivery extends Exchange {
   dispatcher: Dispatcher | undefined;
   /** Its places in the lists of the sender. */
   inFlight: Link<Delivery> | undefined;
-  waiting: Link<Delivery> | undefined;
+  waiting: { readonly line: LinkedList<Delivery>; readonly link: Link<Delivery> } | undefined;
   private readonly sender: Sender;
   private readonly listener: SendListener;
   private forget: (() => void) | undefined;

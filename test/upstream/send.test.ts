@@ -39,7 +39,7 @@ function send(
   request: RestRequest,
   headers: readonly string[],
   call: CallContext,
-  options: Pick<SendListener, "onLateEnd"> = {},
+  options: Pick<SendListener, "onLateEnd" | "background"> = {},
 ): Promise<RestResponse> {
   return new Promise((resolve, reject) => {
     sender.send(request, headers, call, { ...options, onResponse: resolve, onFailure: reject });
@@ -388,6 +388,28 @@ test("refuses at once when too many wait, and serves again when they are done", 
     replies[n]!();
   }
   expect(await Promise.all(sent.slice(0, 3))).toEqual([200, 200, 200]);
+});
+
+test("gives connections to calls before polls, however many polls wait, and refuses too many of either alone", async () => {
+  const replies: Reply[] = [];
+  const { sender, server } = await upstream((_, reply) => void replies.push(reply), {
+    connections: 1,
+    waiting: 2,
+  });
+  const paths = () => server.requests.map(({ path }) => path);
+  const poll = (path: string) =>
+    outcome(send(sender, { ...GET, path }, HEADERS, new OpenCall(), { background: true }));
+  const call = (path: string) => outcome(send(sender, { ...GET, path }, HEADERS, new OpenCall()));
+  const polls = ["/p1", "/p2", "/p3", "/p4"].map(poll);
+  expect(await polls[3]).toBe("busy");
+  const calls = ["/c1", "/c2", "/c3"].map(call);
+  expect(await calls[2]).toBe("busy");
+  for (let n = 0; n < 5; n++) {
+    await until(() => replies.length > n);
+    replies[n]?.json(200, {});
+  }
+  expect(await Promise.all([...polls.slice(0, 3), ...calls.slice(0, 2)])).toEqual([200, 200, 200, 200, 200]);
+  expect(paths()).toEqual(["/p1", "/c1", "/c2", "/p2", "/p3"]);
 });
 
 test("keeps working after everything that can go wrong went wrong on all connections", async () => {

@@ -15,6 +15,8 @@ export interface EngineCallOptions {
   /** On the monotonic clock. */
   readonly deadline: number;
   readonly retry: boolean;
+  /** A poll, which no caller waits for alone. Default false. */
+  readonly background?: boolean;
   /**
    * Whether the call ends itself: at its deadline, or when `setTimer` says so, which must not be later. Without it
    * somebody else watches the time.
@@ -32,6 +34,7 @@ export class EngineCall implements UpstreamCall {
   readonly requestId: string;
   readonly trace: TraceContext | undefined;
   readonly retry: boolean;
+  readonly background: boolean;
   ended: ConnectError | undefined;
   /** What the upstream said besides its message; `undefined` until, and unless, it answered. */
   answer: UpstreamAnswerInfo | undefined;
@@ -44,6 +47,7 @@ export class EngineCall implements UpstreamCall {
     this.requestId = options.requestId;
     this.trace = options.trace;
     this.retry = options.retry;
+    this.background = options.background === true;
     const { timed, clock, deadline } = options;
     if (timed === true) this.timer = clock.setTimer(deadline - clock.monotonic(), () => this.timeUp());
     else if (timed) this.timer = timed.setTimer(() => this.timeUp());

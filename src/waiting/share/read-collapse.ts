@@ -26,6 +26,8 @@ export interface Reader {
   readonly trace?: TraceContext | undefined;
   /** Polls have a schedule of their own instead. */
   readonly retry: boolean;
+  /** A poll; absent: a caller waits for this very read. */
+  readonly background?: boolean;
   /** Called once, unless he has left. */
   found(seen: Observation, answer: UpstreamAnswerInfo | undefined): void;
   /** Called once instead, unless he has left. */
@@ -155,11 +157,13 @@ export class ReadCollapse {
   private callFor({ readers }: SharedRead): EngineCall {
     let deadline = Number.NEGATIVE_INFINITY;
     let retry = false;
+    let background = true;
     let first: Reader | undefined;
     readers.forEach((reader) => {
       first ??= reader;
       deadline = Math.max(deadline, reader.deadline);
       retry ||= reader.retry;
+      background &&= reader.background === true;
     });
     return new EngineCall({
       clock: this.clock,
@@ -169,6 +173,7 @@ export class ReadCollapse {
       trace: readers.size === 1 ? first?.trace : undefined,
       deadline,
       retry,
+      background,
       // Calls watch their own time, and leave.
       timed: !retry,
     });

@@ -36,6 +36,7 @@ export class SharedPoll implements Poll, Reader {
   readonly authorization: string | undefined;
   readonly requestId = "poll";
   readonly retry = false;
+  readonly background = true;
   readonly followers = new Set<Follower>();
   readonly view = new OperationView();
   /** Why no read will ever succeed; the last thing that followers are told. */
