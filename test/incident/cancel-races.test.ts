@@ -22,7 +22,7 @@ import { startTestGateway } from "../support/test-gateway.ts";
 vi.setConfig({ testTimeout: 60_000 });
 
 /** Runs of each race, all at the same time. */
-const RUNS = 30;
+const RUNS = 16;
 
 interface Race {
   /** What becomes of the `nth` cancel; the operation may be given its end here. */

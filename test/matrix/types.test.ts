@@ -19,7 +19,7 @@ import { startTestGateway } from "../support/test-gateway.ts";
 import { anyOperation, expectSameOperation, viewOf } from "../transcode/upstream-json.ts";
 
 const DATASET = "projects/p/locations/l/datasets/d";
-const COUNT = 150;
+const COUNT = 60;
 
 /**
  * What the upstream sends: a fixed choice of everything that may stand in an operation. The names end as those that are

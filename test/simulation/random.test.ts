@@ -2,7 +2,7 @@ import { expect, test } from "vitest";
 import { randomRun } from "./random-run.ts";
 
 /** Worlds in this run; `npm run simulation` asks for more. */
-const SEEDS = Number(process.env["SIMULATION_SEEDS"] ?? 60);
+const SEEDS = Number(process.env["SIMULATION_SEEDS"] ?? 30);
 
 const FIRST = Number(process.env["SIMULATION_FIRST_SEED"] ?? 1);
 

@@ -9,7 +9,7 @@ import { hostileName, legalName, randomBelow } from "../support/names.ts";
 import { type RecordingServer, sendRaw, startRecordingServer } from "../support/recording-server.ts";
 
 /** How many names are tried; a million in `npm run test:names`. */
-const NAMES = Number(process.env["NAMES"] ?? 20_000);
+const NAMES = Number(process.env["NAMES"] ?? 5_000);
 
 /** A method of an API: the shape of its names, and what stands around them in the URL. */
 interface Target {

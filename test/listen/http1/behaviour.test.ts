@@ -7,7 +7,7 @@ import { expect, it } from "vitest";
 import type { TransportCall } from "../../../src/listen/transport.ts";
 import { throughApp } from "./harness.ts";
 
-const RUNS = Math.ceil(Number(process.env["HTTP1_RUNS"] ?? 3_000) / 3);
+const RUNS = Math.ceil(Number(process.env["HTTP1_RUNS"] ?? 1_000) / 3);
 
 /** What an app does with a call. */
 interface Plan {

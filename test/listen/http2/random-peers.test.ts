@@ -7,7 +7,7 @@ import { Flag, Frame, frame, grpcFields, headerBlock, RawH2 } from "../../suppor
 import { TEST_CERTIFICATE, TEST_KEY } from "../../support/tls.ts";
 
 /** Connections of a property. `RANDOM_PEERS_RUNS=1000` for many, with a `--testTimeout`. */
-const RUNS = Number(process.env["RANDOM_PEERS_RUNS"] ?? 40);
+const RUNS = Number(process.env["RANDOM_PEERS_RUNS"] ?? 15);
 
 /** Calls that were opened and not closed, and what was told out of order. */
 let openCalls = 0;
