@@ -4,13 +4,11 @@ import { createRouter } from "../../src/rpc/router.ts";
 import { CARRIERS } from "../support/carriers.ts";
 import { echoRegistry, echoService, SAY } from "../support/echo-service.ts";
 import { RawH1 } from "../support/raw-h1.ts";
+import { standStill } from "../support/stand-still.ts";
 
 const ARRIVAL_MS = 100;
 const BODY = '{"text":"here in time"}';
 const HEAD = `POST ${SAY} HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\ncontent-length: ${BODY.length}\r\n\r\n`;
-
-/** Stops this process, as a machine does that has no core for it. */
-const pause = (ms: number) => Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, ms);
 
 let listener: Listener | undefined;
 afterEach(() => listener?.close());
@@ -31,7 +29,7 @@ describe.each(CARRIERS)("over %s", (_name, carriers) => {
       listener = await startListener({ listen: "127.0.0.1:0", ...carriers }, (call) => {
         router(call);
         client?.send(BODY);
-        pause(3 * ARRIVAL_MS);
+        standStill(3 * ARRIVAL_MS);
       });
       client = await RawH1.connect(Number(listener.address.split(":").at(-1)));
       client.send(HEAD);

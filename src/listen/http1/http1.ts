@@ -1,5 +1,5 @@
-import type { Timer } from "../../lib/clock.ts";
 import type { Carrier, CarrierContext } from "../carrier.ts";
+import { Rounds } from "../rounds.ts";
 import type { App } from "../transport.ts";
 import { Http1Connection } from "./connection.ts";
 import { ConnectionFields } from "./connection-fields.ts";
@@ -15,17 +15,15 @@ export function ownHttp1(app: App, context: CarrierContext): Carrier {
   const { clock, limits } = context;
   const connections = new Set<Http1Connection>();
   const shared = { ...context, app, connections, fields: new ConnectionFields(clock, limits) };
-  let timer: Timer | undefined;
-  const sweep = (): void => {
-    const now = clock.monotonic();
+  const sweeps = new Rounds(clock, SWEEP_MS, (now) => {
     for (const connection of connections) connection.sweep(now);
-    timer = connections.size > 0 ? clock.setTimer(SWEEP_MS, sweep) : undefined;
-  };
+    return connections.size > 0;
+  });
   return {
     accept(socket) {
       if (socket.destroyed) return;
       new Http1Connection(socket, shared);
-      timer ??= clock.setTimer(SWEEP_MS, sweep);
+      sweeps.start();
     },
     // Told with the next answer, or closed while idle: HTTP/1.1 has no other way to ask.
     retire() {},
@@ -34,7 +32,7 @@ export function ownHttp1(app: App, context: CarrierContext): Carrier {
     },
     close() {
       for (const connection of connections) connection.cut();
-      timer?.cancel();
+      sweeps.stop();
     },
   };
 }

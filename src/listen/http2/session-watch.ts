@@ -1,6 +1,7 @@
-import type { Clock, Timer } from "../../lib/clock.ts";
+import type { Clock } from "../../lib/clock.ts";
 import type { Departure } from "../departure.ts";
 import { type ListenerLimits, STALLED_ANSWER_MS, STALLED_REQUEST_MS, STALLED_WRITE_MS } from "../limits.ts";
+import { Rounds } from "../rounds.ts";
 import { DEFAULT_WINDOW, ErrorCode } from "./frame.ts";
 import type { Http2Session } from "./session.ts";
 
@@ -44,12 +45,13 @@ export class SessionWatch {
   readonly #limits: ListenerLimits;
   readonly #departure: Departure;
   readonly #watched = new Map<Http2Session, Watched>();
-  #timer: Timer | undefined;
+  readonly #rounds: Rounds;
 
   constructor(clock: Clock, limits: ListenerLimits, departure: Departure) {
     this.#clock = clock;
     this.#limits = limits;
     this.#departure = departure;
+    this.#rounds = new Rounds(clock, limits.pingAnswerMs / LOOKS_PER_ANSWER, (now) => this.#look(now));
   }
 
   /** The sessions that are open now. */
@@ -66,7 +68,7 @@ export class SessionWatch {
       retiredAt: undefined,
     };
     this.#watched.set(session, watched);
-    this.#timer ??= this.#later();
+    this.#rounds.start();
     this.#retireIfDue(session, watched);
   }
 
@@ -81,8 +83,7 @@ export class SessionWatch {
 
   /** Looks at nothing any more. */
   stop(): void {
-    this.#timer?.cancel();
-    this.#timer = undefined;
+    this.#rounds.stop();
   }
 
   #retireIfDue(session: Http2Session, watched: Watched): void {
@@ -93,17 +94,12 @@ export class SessionWatch {
     session.ping("leaving", () => session.refuseNew());
   }
 
-  #later(): Timer {
-    return this.#clock.setTimer(this.#limits.pingAnswerMs / LOOKS_PER_ANSWER, () => this.#look());
-  }
-
-  #look(): void {
-    const now = this.#clock.monotonic();
+  #look(now: number): boolean {
     for (const [session, watched] of this.#watched) {
       if (this.#isLost(session, watched, now)) session.destroy();
       else this.#lookAt(session, watched, now);
     }
-    this.#timer = this.#watched.size > 0 ? this.#later() : undefined;
+    return this.#watched.size > 0;
   }
 
   /** Whether nobody seems to be at the other end any more. */

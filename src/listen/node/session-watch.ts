@@ -1,8 +1,9 @@
 import type { Http2Session, ServerHttp2Session } from "node:http2";
-import type { Clock, Timer } from "../../lib/clock.ts";
+import type { Clock } from "../../lib/clock.ts";
 import type { Departure } from "../departure.ts";
 import { TokenBucket } from "../http2/token-bucket.ts";
 import { type ListenerLimits, STALLED_WRITE_MS } from "../limits.ts";
+import { Rounds } from "../rounds.ts";
 import { retireSession } from "./retire-session.ts";
 
 /** An answer that a peer may leave lying. */
@@ -57,12 +58,13 @@ export class SessionWatch {
   readonly #limits: ListenerLimits;
   readonly #departure: Departure;
   readonly #watched = new Map<Http2Session, Watched>();
-  #timer: Timer | undefined;
+  readonly #rounds: Rounds;
 
   constructor(clock: Clock, limits: ListenerLimits, departure: Departure) {
     this.#clock = clock;
     this.#limits = limits;
     this.#departure = departure;
+    this.#rounds = new Rounds(clock, limits.pingAnswerMs / LOOKS_PER_ANSWER, (now) => this.#look(now));
   }
 
   /** The sessions that are open now. */
@@ -86,7 +88,7 @@ export class SessionWatch {
     };
     this.#watched.set(session, watched);
     session.on("close", () => this.#watched.delete(session));
-    this.#timer ??= this.#later();
+    this.#rounds.start();
     this.#retireIfDue(watched);
   }
 
@@ -107,15 +109,10 @@ export class SessionWatch {
     retireSession(watched.session, this.#clock);
   }
 
-  #later(): Timer {
-    return this.#clock.setTimer(this.#limits.pingAnswerMs / LOOKS_PER_ANSWER, () => this.#look());
-  }
-
-  #look(): void {
-    const now = this.#clock.monotonic();
+  #look(now: number): boolean {
     for (const watched of this.#watched.values()) this.#lookAt(watched, now);
     for (const answer of this.answers) answer.cutStalled(now);
-    this.#timer = this.#watched.size > 0 ? this.#later() : undefined;
+    return this.#watched.size > 0;
   }
 
   #lookAt(watched: Watched, now: number): void {
