@@ -9,6 +9,7 @@ import type { KeyPair } from "./key-pair.ts";
 import { DEFAULT_LISTENER_LIMITS, type ListenerLimits } from "./limits.ts";
 import { nodeHttp1 } from "./node/http1.ts";
 import { nodeHttp2 } from "./node/http2.ts";
+import { rememberPeer } from "./peer-address.ts";
 import { type OpenPort, openPort } from "./port.ts";
 import { sniffProtocol } from "./sniff.ts";
 import type { App } from "./transport.ts";
@@ -86,6 +87,7 @@ export async function startListener(options: ListenerOptions, app: App): Promise
       socket.destroy();
       return;
     }
+    rememberPeer(socket);
     sockets.add(socket);
     silent.add(socket);
     socket.on("close", () => {
@@ -154,6 +156,7 @@ function createTls(
   const server = createTlsServer(settings);
   server.on("secureConnection", (socket) => {
     socket.on("error", doNothing);
+    rememberPeer(socket);
     (socket.alpnProtocol === "h2" ? http2 : http1).accept(socket);
   });
   server.on("tlsClientError", (_error, socket) => socket.destroy());

@@ -7,3 +7,11 @@ export function peerOf(socket: Socket): string {
     ? `[${socket.remoteAddress}]:${socket.remotePort}`
     : `${socket.remoteAddress}:${socket.remotePort}`;
 }
+
+/**
+ * Has a socket remember the address of its peer: Node asks the system when it is first asked, and the system no longer
+ * knows once the connection is gone. The line in the log about a caller who has left would name a local socket.
+ */
+export function rememberPeer(socket: Socket): void {
+  peerOf(socket);
+}

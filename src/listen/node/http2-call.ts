@@ -1,4 +1,4 @@
-import type { Http2Session, IncomingHttpHeaders, ServerHttp2Session, ServerHttp2Stream } from "node:http2";
+import type { Http2Session, IncomingHttpHeaders, ServerHttp2Stream } from "node:http2";
 import type { Socket } from "node:net";
 import { STALLED_ANSWER_MS, STALLED_REQUEST_MS } from "../limits.ts";
 import { peerOf } from "../peer-address.ts";
@@ -88,11 +88,18 @@ const END_STREAM = { endStream: true };
 const WITH_TRAILERS = { waitForTrailers: true };
 const WITHOUT_TRAILERS = {};
 
+function peerOfSession(session: (Http2Session & { [PEER]?: string }) | undefined): string {
+  if (session === undefined) return "gone";
+  session[PEER] ??= peerOf(session.socket as Socket);
+  return session[PEER];
+}
+
 /** One HTTP/2 stream as a {@link TransportCall}. */
 class Http2Call implements TransportCall, OpenAnswer {
   readonly httpVersion = "2";
   readonly headers: RequestHeaders;
   readonly stream: CarriedStream;
+  readonly peer: string;
   receiver: Receiver | undefined;
   trailers: ResponseHeaders | undefined;
   requestComplete = false;
@@ -108,6 +115,7 @@ class Http2Call implements TransportCall, OpenAnswer {
     stream[CALL] = this;
     this.stream = stream;
     this.headers = headers;
+    this.peer = peerOfSession(stream.session);
     this.#session = stream.session;
     this.#open = open;
     open.add(this);
@@ -149,13 +157,6 @@ class Http2Call implements TransportCall, OpenAnswer {
 
   get secure(): boolean {
     return this.stream.session?.encrypted === true;
-  }
-
-  get peer(): string {
-    const session = this.stream.session as (ServerHttp2Session & { [PEER]?: string }) | undefined;
-    if (session === undefined) return "gone";
-    session[PEER] ??= peerOf(session.socket as Socket);
-    return session[PEER];
   }
 
   receive(receiver: Receiver): void {
