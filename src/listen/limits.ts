@@ -18,7 +18,10 @@ export interface ListenerLimits {
   readonly keepAliveMs: number;
   /** How long an HTTP/2 connection may be without a stream before it is asked by PING whether it lives, in ms. */
   readonly pingAfterMs: number;
-  /** How long the answer to a PING may take, in milliseconds. */
+  /**
+   * How long the answer to a PING may take while the peer gives no other sign of life, in milliseconds; at least
+   * {@link STALLED_WRITE_MS} when it has been sent more than a usual window of data, behind which the PING stands.
+   */
   readonly pingAnswerMs: number;
   /** Age at which a connection is asked to go, give or take a tenth, in milliseconds; what is open on it finishes. */
   readonly connectionAgeMs: number;
