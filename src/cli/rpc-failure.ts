@@ -20,26 +20,24 @@ import { describeTlsFailure, isTlsFailure } from "./tls-failure.ts";
 /** Turns whatever a call to the gateway threw into a failure that the user can read and act on. */
 export function explainRpcFailure(error: unknown, settings: ClientSettings): CommandError {
   const failure = inOwnWords(ConnectError.from(error));
-  const { text, tls } = settings.address;
+  const unanswered = whyNoAnswer(failure, settings);
+  const told = unanswered === undefined ? failure : new ConnectError(unanswered, Code.Unavailable);
+  const noAnswer = unanswered !== undefined || failure.code === Code.DeadlineExceeded;
+  const exitCode = noAnswer ? EXIT.NO_ANSWER : EXIT.FAILED;
+  if (settings.output === "json") return new CommandError(asJson(told), exitCode, "");
+  return new CommandError(unanswered ?? asLines(failure), exitCode);
+}
+
+/** Why there was no gateway to speak with, and what to do; `undefined` where one has answered, or none in time. */
+function whyNoAnswer(failure: ConnectError, { address: { text, tls } }: ClientSettings): string | undefined {
   const cause = systemCause(failure);
   const unreachable = UNREACHABLE[cause?.code ?? ""];
   // So a gateway takes leave of who speaks TLS or clear text where it does not.
   if (cause?.code === "ECONNRESET" || isCutStream(failure))
-    return new CommandError(
-      `no gateway answers at ${text}: ${UNREACHABLE["ECONNRESET"]}; if it speaks ${tls ? "no TLS" : "TLS only"}, call it as ${tls ? "http" : "https"}://…`,
-      EXIT.NO_ANSWER,
-    );
+    return `no gateway answers at ${text}: ${UNREACHABLE["ECONNRESET"]}; if it speaks ${tls ? "no TLS" : "TLS only"}, call it as ${tls ? "http" : "https"}://…`;
   if (unreachable !== undefined)
-    return new CommandError(
-      `no gateway answers at ${text}: ${unreachable}; start one with "lro-gateway serve", or name another with --address`,
-      EXIT.NO_ANSWER,
-    );
-  if (cause && isTlsFailure(cause.code))
-    return new CommandError(`no TLS with ${text}: ${describeTlsFailure(cause)}`, EXIT.NO_ANSWER);
-  const exitCode = failure.code === Code.DeadlineExceeded ? EXIT.NO_ANSWER : EXIT.FAILED;
-  return settings.output === "json"
-    ? new CommandError(asJson(failure), exitCode, "")
-    : new CommandError(asLines(failure), exitCode);
+    return `no gateway answers at ${text}: ${unreachable}; start one with "lro-gateway serve", or name another with --address`;
+  return cause && isTlsFailure(cause.code) ? `no TLS with ${text}: ${describeTlsFailure(cause)}` : undefined;
 }
 
 /** connect-es says of its own deadline that "the operation" timed out; ours are another thing. */

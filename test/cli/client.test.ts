@@ -135,6 +135,23 @@ describe("get", () => {
     expect(JSON.parse(stderr)).toMatchObject({ error: { code: 5, status: "NOT_FOUND" } });
   });
 
+  it("prints as JSON, too, that no gateway answers", async () => {
+    const { code, stdout, stderr } = await runInside([
+      ...["get", DONE, "--address", "127.0.0.1:1", "--output", "json"],
+    ]);
+    expect([code, stdout]).toEqual([4, ""]);
+    expect(JSON.parse(stderr)).toEqual({
+      error: {
+        code: 14,
+        status: "UNAVAILABLE",
+        message: expect.stringMatching(
+          /^no gateway answers at http:\/\/127\.0\.0\.1:1: connection refused; /,
+        ),
+        details: [],
+      },
+    });
+  });
+
   it("keeps control characters of the upstream away from the terminal", async () => {
     const outcome = { type: "error", code: 3, message: "\u001b[31mred\u0007\nnext" } as const;
     const loud = { dataset: `${DATASET}-loud`, durationMs: 1, ageMs: 10, outcome };
