@@ -13,7 +13,7 @@ import type { JsonDocument, JsonObject } from "../lib/json-document.ts";
 import type { RestResponse } from "../lib/rest.ts";
 import { type ErrorBody, readErrorBody } from "./error-body.ts";
 import { codeFromHttp, codeFromName } from "./http-code.ts";
-import { errorInfo, LAYER_HEADER, REASONS, type Reason, retryInfo } from "./reasons.ts";
+import { errorInfo, isReason, LAYER_HEADER, type Reason, retryInfo } from "./reasons.ts";
 import { redact } from "./redact.ts";
 import { parseRetryAfter } from "./retry-after.ts";
 
@@ -273,10 +273,6 @@ function requestIdOf(error: ConnectError): string | undefined {
 function upstreamReason(code: Code): Reason {
   const reason = `UPSTREAM_${codeName(code)}`;
   return isReason(reason) ? reason : "UPSTREAM_UNKNOWN";
-}
-
-function isReason(reason: string): reason is Reason {
-  return Object.hasOwn(REASONS, reason);
 }
 
 /** A message as text; a page that somebody has put into one is none. */

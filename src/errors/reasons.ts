@@ -164,6 +164,17 @@ export function errorInfo(reason: Reason, metadata: Readonly<Record<string, stri
   return create(ErrorInfoSchema, { reason, domain: ERROR_DOMAIN, metadata: wellFormed });
 }
 
+/** The reason of an error that is the gateway's own, here or in another process of it; `undefined` for any other. */
+export function ownReason(error: ConnectError): Reason | undefined {
+  const info = error.findDetails(ErrorInfoSchema).find(({ domain }) => domain === ERROR_DOMAIN);
+  return info !== undefined && isReason(info.reason) ? info.reason : undefined;
+}
+
+/** Whether a word is a reason of the catalogue. */
+export function isReason(word: string): word is Reason {
+  return Object.hasOwn(REASONS, word);
+}
+
 /** A RetryInfo of so many milliseconds. */
 export function retryInfo(delayMs: number): RetryInfo {
   const ms = Math.max(0, Math.round(delayMs));

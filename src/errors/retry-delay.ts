@@ -1,6 +1,6 @@
 import { Code, type ConnectError } from "@connectrpc/connect";
-import { ErrorInfoSchema, RetryInfoSchema } from "../../gen/google/rpc/error_details_pb.ts";
-import { ERROR_DOMAIN, REASONS, type Reason } from "./reasons.ts";
+import { RetryInfoSchema } from "../../gen/google/rpc/error_details_pb.ts";
+import { ownReason, REASONS, retryInfo } from "./reasons.ts";
 
 /**
  * How long the caller should wait before it tries again, from the google.rpc.RetryInfo among an error's details, in
@@ -26,6 +26,22 @@ export function retryAfterSeconds(error: ConnectError): string | undefined {
  */
 export function isFinal(error: ConnectError): boolean {
   if (error.code !== Code.Unavailable) return false;
-  const info = error.findDetails(ErrorInfoSchema).find(({ domain }) => domain === ERROR_DOMAIN);
-  return info !== undefined && REASONS[info.reason as Reason]?.retryable === false;
+  const reason = ownReason(error);
+  return reason !== undefined && !REASONS[reason].retryable;
+}
+
+const suggested = new WeakSet<ConnectError>();
+
+/**
+ * Adds a RetryInfo that is the gateway's own idea: a hint for whoever calls again, no word of the upstream's. Those
+ * who must tell the two apart ask {@link isSuggested}.
+ */
+export function suggestDelay(error: ConnectError, delayMs: number): void {
+  error.details.push({ desc: RetryInfoSchema, value: retryInfo(delayMs) });
+  suggested.add(error);
+}
+
+/** Whether the RetryInfo of an error is a suggestion of the gateway's. */
+export function isSuggested(error: ConnectError): boolean {
+  return suggested.has(error);
 }

@@ -13,7 +13,7 @@ const CLOSE_BRACE = 0x7d;
 export function readAccepted({ body }: RestResponse, attempts: number): void {
   if (body.length === 0 || isJsonObject(body)) return;
   const failure = new UpstreamFailure("malformed", "the answer to a cancel is not an empty JSON object");
-  throw errorFromFailure(failure, { attempts });
+  throw errorFromFailure(failure, attempts);
 }
 
 function isJsonObject(body: Uint8Array): boolean {

@@ -1,8 +1,9 @@
 import type { ConnectError } from "@connectrpc/connect";
 import { errorFromResponse, upstreamRequestId } from "../errors/from-upstream.ts";
+import { retryDelayMs } from "../errors/retry-delay.ts";
 import type { CallContext } from "../lib/call-context.ts";
 import type { RestRequest, RestResponse } from "../lib/rest.ts";
-import { type FailedRequest, failed, failedWithout, retryInfoMs } from "./failed-request.ts";
+import { type FailedRequest, failed, failedWithout } from "./failed-request.ts";
 import { headersFor, type OutboundHeaders, withTrace } from "./headers.ts";
 import type { UpstreamCall } from "./operations-api.ts";
 import type { RestClientParts } from "./rest-client.ts";
@@ -165,7 +166,7 @@ export class Execution<T> implements SendListener {
       code: error.code,
       attempts: tries,
       retryable,
-      retryAfterMs: retryInfoMs(error),
+      retryAfterMs: retryDelayMs(error),
       now,
       deadline: call.deadline,
       random: random(),

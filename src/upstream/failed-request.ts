@@ -1,8 +1,7 @@
 import { Code, ConnectError } from "@connectrpc/connect";
-import { RetryInfoSchema } from "../../gen/google/rpc/error_details_pb.ts";
 import { errorFromFailure, UpstreamFailure } from "../errors/from-failure.ts";
 import { gatewayError } from "../errors/reasons.ts";
-import { suggestDelay } from "../errors/suggested-delay.ts";
+import { retryDelayMs, suggestDelay } from "../errors/retry-delay.ts";
 import { FIRST_RETRY_MS } from "./retry.ts";
 import { SendFailure } from "./send-failure.ts";
 import { TokenFailure } from "./token-source.ts";
@@ -38,7 +37,7 @@ export function failedWithout(
   if (kind === "busy") return failed(busyError(cause), sent, false, attempts);
   if (kind === "closed") return failed(closedError(cause), sent, false, attempts);
   const failure = new UpstreamFailure(kind, kind === "malformed" ? MALFORMED : undefined, { cause });
-  return failed(errorFromFailure(failure, { attempts }), sent, kind !== "tls", attempts);
+  return failed(errorFromFailure(failure, attempts), sent, kind !== "tls", attempts);
 }
 
 /** A failure with its error as the caller gets it, who is told to wait as long as the gateway would have. */
@@ -48,15 +47,9 @@ export function failed(
   retryable: boolean,
   attempts: number,
 ): FailedRequest {
-  if (error.code === Code.Unavailable && retryable && retryInfoMs(error) === undefined)
+  if (error.code === Code.Unavailable && retryable && retryDelayMs(error) === undefined)
     suggestDelay(error, FIRST_RETRY_MS * 2 ** Math.max(attempts - 1, 0));
   return { error, sent, retryable };
-}
-
-/** The wait that an error asks for, milliseconds. */
-export function retryInfoMs(error: ConnectError): number | undefined {
-  const delay = error.findDetails(RetryInfoSchema)[0]?.retryDelay;
-  return delay && Number(delay.seconds) * 1000 + delay.nanos / 1_000_000;
 }
 
 /** What the sender calls malformed, for the caller. */
@@ -64,7 +57,11 @@ const MALFORMED = "it breaks off, or its head or encoding is not what HTTP allow
 
 function tokenError(cause: TokenFailure, retryAfterMs: number): ConnectError {
   if (cause.kind === "rejected")
-    return errorFromFailure(new UpstreamFailure("credentials-misconfigured", undefined, { cause }));
+    return gatewayError(
+      "CREDENTIALS_MISCONFIGURED",
+      "the gateway's own credentials are not usable; its operator has to repair them",
+      { layer: "credentials", cause },
+    );
   return gatewayError(
     "CREDENTIALS_UNAVAILABLE",
     "the gateway could not get a token for the upstream just now; try again",

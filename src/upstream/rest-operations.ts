@@ -67,7 +67,7 @@ export class RestOperations implements OperationsApi {
 
   /**
    * Asks the upstream to cancel an operation: one POST. One that may have been carried out is never simply sent again;
-   * a read has to come first, and that is the caller's to do (waiting/cancel-resolution.ts).
+   * a read has to come first, and that is the caller's to do (waiting/cancel/cancel-resolution.ts).
    */
   cancel(name: string, call: UpstreamCall): Promise<void> {
     return this.execute(Operations.method.cancelOperation, name, call, readAccepted, true);

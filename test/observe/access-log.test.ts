@@ -106,8 +106,8 @@ describe("AccessLog", () => {
     upstreams.details.push(info("SERVICE_DISABLED", "googleapis.com"));
     const hostile = new ConnectError("", Code.Aborted);
     hostile.details.push(info('A","x":"', 'evil"\n'));
-    log.finished(unasked, errorFromFailure(sent, { attempts: 3 }));
-    log.finished(call, errorFromFailure(new UpstreamFailure("headers-timeout"), { attempts: 3 }));
+    log.finished(unasked, errorFromFailure(sent, 3));
+    log.finished(call, errorFromFailure(new UpstreamFailure("headers-timeout"), 3));
     log.finished(unasked, gatewayError("NOTHING_READ", "", { cause: errorFromFailure(sent) }));
     log.finished(unasked, gatewayError("NOTHING_READ", "", { cause: gatewayError("SLOW_READER", "") }));
     log.finished(call, upstreams);

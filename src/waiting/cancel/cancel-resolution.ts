@@ -1,8 +1,9 @@
 import { Code, type ConnectError } from "@connectrpc/connect";
 import { DebugInfoSchema } from "../../../gen/google/rpc/error_details_pb.ts";
 import type { Config } from "../../config/config.ts";
+import { ownReason } from "../../errors/reasons.ts";
 import type { Observation } from "../facts/observation.ts";
-import { meaningOf, ownReason, retryAfter } from "../facts/read-failure.ts";
+import { meaningOf, retryAfter } from "../facts/read-failure.ts";
 import { backoff } from "../schedule/schedule.ts";
 
 /** What a cancel has come to. */

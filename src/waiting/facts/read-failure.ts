@@ -1,15 +1,14 @@
 import { isMessage } from "@bufbuild/protobuf";
-import { durationMs, type Struct, StructSchema } from "@bufbuild/protobuf/wkt";
+import { type Struct, StructSchema } from "@bufbuild/protobuf/wkt";
 import { Code, type ConnectError } from "@connectrpc/connect";
 import {
   type ErrorInfo,
   ErrorInfoSchema,
   QuotaFailureSchema,
-  RetryInfoSchema,
 } from "../../../gen/google/rpc/error_details_pb.ts";
 import type { Config } from "../../config/config.ts";
-import { ERROR_DOMAIN, type Reason } from "../../errors/reasons.ts";
-import { isSuggested } from "../../errors/suggested-delay.ts";
+import { ownReason } from "../../errors/reasons.ts";
+import { isSuggested, retryDelayMs } from "../../errors/retry-delay.ts";
 
 /**
  * What a failed read means to those who wait.
@@ -40,7 +39,7 @@ export function meaningOf(
     case Code.ResourceExhausted:
       return isUpstreams(error) ? "limited" : "passes";
     case Code.Unimplemented:
-      return ownReason(error) === ("METHOD_WITHOUT_RULE" satisfies Reason) ? "ends" : "passes";
+      return ownReason(error) === "METHOD_WITHOUT_RULE" ? "ends" : "passes";
     default:
       return "passes";
   }
@@ -48,20 +47,13 @@ export function meaningOf(
 
 /** How long the upstream wants to be left alone, milliseconds; `undefined` when it did not say. */
 export function retryAfter(error: ConnectError): number | undefined {
-  if (isSuggested(error)) return undefined;
-  const delay = error.findDetails(RetryInfoSchema)[0]?.retryDelay;
-  return delay && Math.max(durationMs(delay), 0);
-}
-
-/** The reason of the gateway's own ErrorInfo, if the error has one. */
-export function ownReason(error: ConnectError): string | undefined {
-  return error.findDetails(ErrorInfoSchema).find((info) => info.domain === ERROR_DOMAIN)?.reason;
+  return isSuggested(error) ? undefined : retryDelayMs(error);
 }
 
 /** RESOURCE_EXHAUSTED may be of the gateway's own making: no free connection, an answer that is too large. */
 function isUpstreams(error: ConnectError): boolean {
   const reason = ownReason(error);
-  return reason === undefined || reason === ("UPSTREAM_RESOURCE_EXHAUSTED" satisfies Reason);
+  return reason === undefined || reason === "UPSTREAM_RESOURCE_EXHAUSTED";
 }
 
 /** Reasons of https://github.com/googleapis/googleapis/blob/master/google/api/error_reason.proto, and their forerunners. */

@@ -6,14 +6,14 @@ import {
   type Operation,
   OperationSchema,
 } from "../../../gen/google/longrunning/operations_pb.ts";
-import { gatewayError, type Reason } from "../../errors/reasons.ts";
+import { gatewayError, ownReason } from "../../errors/reasons.ts";
 import { errorOf } from "../../errors/thrown.ts";
 import { registry } from "../../lib/any-registry.ts";
 import type { Clock } from "../../lib/clock.ts";
 import type { Encoded } from "../../lib/encoded.ts";
 import type { OperationsApi } from "../../upstream/operations-api.ts";
 import { Observation } from "../facts/observation.ts";
-import { type FailureMeaning, ownReason, retryAfter } from "../facts/read-failure.ts";
+import { type FailureMeaning, retryAfter } from "../facts/read-failure.ts";
 import type { DueQueue } from "../schedule/due-queue.ts";
 import type { Poll, ReadScope, ReadTicket } from "../schedule/read-scope.ts";
 import { MIN_INTERVAL_MS } from "../schedule/schedule.ts";
@@ -182,7 +182,7 @@ export class Listing implements Poll {
       return;
     }
     const { pages } = this;
-    const tooLarge = ownReason(error) === ("LIST_TOO_LARGE" satisfies Reason);
+    const tooLarge = ownReason(error) === "LIST_TOO_LARGE";
     if (tooLarge && this.pageSize > MIN_PAGE_SIZE) {
       this.pageSize = Math.max(Math.floor(this.pageSize / 4), MIN_PAGE_SIZE);
       this.target.scope.schedule(this, this.due);

@@ -4,7 +4,7 @@ import { expect, test } from "vitest";
 import { QuotaFailureSchema } from "../../../gen/google/rpc/error_details_pb.ts";
 import { errorFromResponse } from "../../../src/errors/from-upstream.ts";
 import { gatewayError } from "../../../src/errors/reasons.ts";
-import { suggestDelay } from "../../../src/errors/suggested-delay.ts";
+import { suggestDelay } from "../../../src/errors/retry-delay.ts";
 import { meaningOf, retryAfter } from "../../../src/waiting/facts/read-failure.ts";
 
 function http(status: number, body = "", headers: Record<string, string> = {}): ConnectError {
