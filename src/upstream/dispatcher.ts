@@ -1,4 +1,24 @@
-import { buildConnector, Client, type Dispatcher, EnvHttpProxyAgent } from "undici";
+import type { Clock } from "../lib/clock.ts";
+import type { RestRequest } from "../lib/rest.ts";
+import type { Exchange } from "./exchange.ts";
+import { connectTo, type TlsMaterial } from "./http1/connect.ts";
+import { type ConnectionParts, UpstreamConnection } from "./http1/connection.ts";
+import { OpenConnections } from "./http1/open-connections.ts";
+import { RequestText } from "./http1/request-text.ts";
+import { TurnEnd } from "./http1/turn-end.ts";
+import { hasProxy, undiciFactory } from "./undici.ts";
+
+/** What carries one request at a time to the upstream, or hands it to who does. */
+export interface RequestDispatcher {
+  /**
+   * Sends a request once, and tells the exchange what comes of it, which may be before it returns.
+   *
+   * @param headers flat list of names and values, complete but for host, connection and content-length
+   */
+  dispatch(request: RestRequest, headers: readonly string[], exchange: Exchange): void;
+  /** Ends its connections, whatever is under way on them. */
+  destroy(): Promise<void>;
+}
 
 /** What a connection to the upstream is made with. */
 export interface DispatcherOptions {
@@ -7,15 +27,8 @@ export interface DispatcherOptions {
   readonly tls?: TlsMaterial | undefined;
   readonly proxy?: ProxySettings | undefined;
   readonly timeouts?: Partial<ConnectionTimeouts> | undefined;
-}
-
-/** PEM texts for TLS to the upstream. */
-export interface TlsMaterial {
-  /** Certificate authorities to trust instead of the ones that ship with Node. */
-  readonly ca?: string | undefined;
-  /** The client's certificate chain and key, for mTLS. */
-  readonly cert?: string | undefined;
-  readonly key?: string | undefined;
+  /** Who speaks HTTP/1.1: the gateway itself, or undici. Through a proxy it is always undici. Default: `own`. */
+  readonly http1?: "own" | "undici" | undefined;
 }
 
 /** The proxy variables of the environment, as configuration hands them in. Empty is the same as absent. */
@@ -38,7 +51,7 @@ export interface ConnectionTimeouts {
   readonly keepAlive: number;
 }
 
-/** Why these: see each line. The middle two are the exchange's to keep, not undici's. */
+/** Why these: see each line. The middle two are the exchange's to keep. */
 export const DEFAULT_CONNECTION_TIMEOUTS: ConnectionTimeouts = {
   // A TCP and TLS handshake across the planet takes half a second; one lost SYN costs another second, two cost three.
   connect: 5_000,
@@ -51,53 +64,33 @@ export const DEFAULT_CONNECTION_TIMEOUTS: ConnectionTimeouts = {
 };
 
 /** Longest that a `keep-alive` header of the upstream may keep an unused connection. */
-const KEEP_ALIVE_MAX_MS = 600_000;
-
-/** The head of an answer at most; Node's own HTTP parser draws the line at the same place. */
-const MAX_HEADER_BYTES = 16 * 1024;
+export const KEEP_ALIVE_MAX_MS = 600_000;
 
 /**
- * Returns a function that makes a dispatcher for one connection (or, through a proxy, hands out the agent that holds
- * them all). HTTP/1.1 only and one request at a time on each: what undici would send again after a reset is what is
- * pipelined or multiplexed behind it, so nothing is.
+ * Returns a function that makes a dispatcher for one connection (or, through a proxy, hands out the one that holds them
+ * all).
+ *
+ * HTTP/1.1 is our own there: undici checks, times and queues each request as if it were the only one, which costs as
+ * much as all else that the gateway does for a call. Proxies, rare and with rules of their own, are left to undici.
  */
-export function createDispatcherFactory(options: DispatcherOptions, connections: number): () => Dispatcher {
+export function createDispatcherFactory(
+  options: DispatcherOptions,
+  connections: number,
+  clock: Clock,
+): () => RequestDispatcher {
   const timeouts = { ...DEFAULT_CONNECTION_TIMEOUTS, ...options.timeouts };
-  const tls = definedOnly(options.tls ?? {});
-  const clientOptions = {
-    // The exchange keeps these, see {@link Exchange.age}.
-    headersTimeout: 0,
-    bodyTimeout: 0,
-    keepAliveTimeout: timeouts.keepAlive,
-    keepAliveMaxTimeout: KEEP_ALIVE_MAX_MS,
-    maxHeaderSize: MAX_HEADER_BYTES,
-    pipelining: 1,
-    allowH2: false,
+  if (options.http1 === "undici" || hasProxy(options.proxy))
+    return undiciFactory(options, timeouts, connections);
+  const origin = new URL(options.origin);
+  const parts: ConnectionParts = {
+    connect: connectTo(origin, options.tls ?? {}),
+    requests: new RequestText(origin.host),
+    turnEnd: new TurnEnd(),
+    open: new OpenConnections(clock),
+    clock,
+    connectMs: timeouts.connect,
+    keepAliveMs: timeouts.keepAlive,
+    keepAliveMaxMs: KEEP_ALIVE_MAX_MS,
   };
-  if (options.proxy?.httpProxy || options.proxy?.httpsProxy) {
-    const agent = new EnvHttpProxyAgent({
-      ...clientOptions,
-      connections,
-      connectTimeout: timeouts.connect,
-      connect: { ...tls, timeout: timeouts.connect },
-      requestTls: { ...tls, timeout: timeouts.connect },
-      // Empty strings, not absent: undici would look at the environment instead.
-      httpProxy: options.proxy.httpProxy ?? "",
-      httpsProxy: options.proxy.httpsProxy ?? "",
-      noProxy: options.proxy.noProxy ?? "",
-    });
-    return () => agent;
-  }
-  // One connector for all, so that they share TLS sessions.
-  const connect = buildConnector({ ...tls, allowH2: false, timeout: timeouts.connect });
-  return () => new Client(options.origin, { ...clientOptions, connect });
-}
-
-/** Node's TLS tells an absent option from one that is undefined. */
-function definedOnly(tls: TlsMaterial): { ca?: string; cert?: string; key?: string } {
-  return {
-    ...(tls.ca !== undefined && { ca: tls.ca }),
-    ...(tls.cert !== undefined && { cert: tls.cert }),
-    ...(tls.key !== undefined && { key: tls.key }),
-  };
+  return () => new UpstreamConnection(parts);
 }

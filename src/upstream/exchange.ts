@@ -17,10 +17,16 @@ export interface ExchangeLimits {
   readonly silenceMs: number;
 }
 
+/** What an exchange may ask of the connection that carries it. */
+export interface Controller {
+  /** Gives the request up; the exchange is told of the end as of any failure. */
+  abort(why: Error): void;
+}
+
 const EMPTY = new Uint8Array(0);
 
 /**
- * One request and its answer, as undici's dispatch reports them: a state machine that collects head and body within
+ * One request and its answer, as whoever carries them reports them: a state machine that collects head and body within
  * the limits and settles once. Nothing is awaited and no signal is made here, because every call passes through.
  *
  * An error answer is worth its status even when its body is cut off, reset or too long, so it settles with what came.
@@ -30,7 +36,7 @@ export abstract class Exchange implements Dispatcher.DispatchHandler {
   sent = false;
   settled = false;
   private readonly limits: ExchangeLimits;
-  private controller: Dispatcher.DispatchController | undefined;
+  private controller: Controller | undefined;
   private status = 0;
   private answerHeaders: Readonly<Record<string, string>> = {};
   private first: Uint8Array = EMPTY;
@@ -55,7 +61,7 @@ export abstract class Exchange implements Dispatcher.DispatchHandler {
 
   /**
    * To be called every `ms`; gives up what has lasted, or been silent, for too long. Never early, and late by no more
-   * than `ms`. So a request sets no timer and reads no clock: undici's own timers cost each request three.
+   * than `ms`. So a request sets no timer and reads no clock.
    */
   age(ms: number): void {
     const { requestMs, headersMs, silenceMs } = this.limits;
@@ -75,15 +81,15 @@ export abstract class Exchange implements Dispatcher.DispatchHandler {
     this.controller?.abort(why);
   }
 
-  onRequestStart(controller: Dispatcher.DispatchController): void {
+  onRequestStart(controller: Controller): void {
     this.controller = controller;
-    // Given up while the connection was made: undici writes nothing then, and reports the abort as an error.
+    // Given up while the connection was made: nothing is written then, and the abort is reported as an error.
     if (this.settled) controller.abort(new SendFailure("closed", false));
     else this.sent = true;
   }
 
   onResponseStart(
-    _controller: Dispatcher.DispatchController,
+    _controller: Controller,
     status: number,
     headers: Record<string, string | string[] | undefined>,
   ): void {
@@ -95,7 +101,7 @@ export abstract class Exchange implements Dispatcher.DispatchHandler {
     if (!isSuccess(status)) this.limit = this.limits.errorBody;
   }
 
-  onResponseData(controller: Dispatcher.DispatchController, chunk: Buffer): void {
+  onResponseData(controller: Controller, chunk: Buffer): void {
     if (this.settled) return;
     this.silent = 0;
     if (this.size === 0) this.first = chunk;
@@ -114,7 +120,7 @@ export abstract class Exchange implements Dispatcher.DispatchHandler {
     this.release();
   }
 
-  onResponseError(_controller: Dispatcher.DispatchController, error: Error): void {
+  onResponseError(_controller: Controller, error: Error): void {
     if (!this.settled) {
       if (this.failedAnswer) this.finish();
       else this.fail(classifySendError(error, this.sent, this.status !== 0));
@@ -172,13 +178,13 @@ export abstract class Exchange implements Dispatcher.DispatchHandler {
     const { rest } = this;
     if (!rest) return this.first;
     const whole = Buffer.concat(rest, this.size);
-    // V8 may keep the list for long (see linked-list.ts), and each piece is part of a read buffer of 64 KiB.
+    // V8 may keep the list for long (see linked-list.ts), and a piece may be part of a read buffer of 64 KiB.
     rest.fill(EMPTY);
     return whole;
   }
 }
 
-/** A class, because V8 may make literals in the old generation (see linked-list.ts); this one holds a whole read buffer. */
+/** A class, because V8 may make literals in the old generation (see linked-list.ts); this one may hold a read buffer. */
 class Answer implements RestResponse {
   readonly status: number;
   readonly headers: Readonly<Record<string, string>>;

@@ -55,12 +55,13 @@ const KIND_BY_CODE: Readonly<Record<string, SendFailureKind>> = {
 };
 
 /**
- * Classifies what undici reported.
+ * Classifies what ended a request.
  *
  * @param sent whether the request had been written to a connection
  * @param answered whether the head of the answer had arrived
  */
 export function classifySendError(error: Error, sent: boolean, answered: boolean): SendFailure {
+  if (error instanceof SendFailure) return error;
   const code = errorCode(error);
   if (isTlsCode(code)) return new SendFailure("tls", sent, error);
   // llhttp's verdicts: the peer does not speak HTTP/1.1.

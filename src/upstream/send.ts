@@ -1,5 +1,4 @@
 import type { ConnectError } from "@connectrpc/connect";
-import type { Dispatcher } from "undici";
 import type { CallContext } from "../lib/call-context.ts";
 import type { Clock, Timer } from "../lib/clock.ts";
 import { type Link, LinkedList } from "../lib/linked-list.ts";
@@ -8,6 +7,7 @@ import {
   createDispatcherFactory,
   DEFAULT_CONNECTION_TIMEOUTS,
   type DispatcherOptions,
+  type RequestDispatcher,
 } from "./dispatcher.ts";
 import { Exchange, type ExchangeLimits } from "./exchange.ts";
 import { SendFailure } from "./send-failure.ts";
@@ -56,16 +56,15 @@ export interface SendListener {
 }
 
 /**
- * Sends REST requests over one pool of keep-alive HTTP/1.1 connections to one origin. The only place that talks to
- * undici's dispatch. Each request is written at most once: nothing is pipelined, redirected or sent again.
+ * Sends REST requests over one pool of keep-alive HTTP/1.1 connections to one origin. Each request is
+ * written at most once: nothing is pipelined, redirected or sent again.
  */
 export class Sender {
-  private readonly origin: string;
   private readonly limits: SendLimits & ExchangeLimits;
   private readonly clock: Clock;
-  private readonly createDispatcher: () => Dispatcher;
-  private readonly dispatchers = new Set<Dispatcher>();
-  private readonly idle: Dispatcher[] = [];
+  private readonly createDispatcher: () => RequestDispatcher;
+  private readonly dispatchers = new Set<RequestDispatcher>();
+  private readonly idle: RequestDispatcher[] = [];
   private readonly waiting = new LinkedList<Delivery>();
   private readonly background = new LinkedList<Delivery>();
   private readonly inFlight = new LinkedList<Delivery>();
@@ -75,11 +74,10 @@ export class Sender {
   private drained: (() => void) | undefined;
 
   constructor(options: DispatcherOptions & { readonly limits?: Partial<SendLimits> }, clock: Clock) {
-    this.origin = options.origin;
     const { headers, body } = { ...DEFAULT_CONNECTION_TIMEOUTS, ...options.timeouts };
     this.limits = { ...DEFAULT_SEND_LIMITS, ...options.limits, headersMs: headers, silenceMs: body };
     this.clock = clock;
-    this.createDispatcher = createDispatcherFactory(options, this.limits.connections);
+    this.createDispatcher = createDispatcherFactory(options, this.limits.connections, clock);
   }
 
   /**
@@ -126,7 +124,7 @@ export class Sender {
   }
 
   /** A connection is free: the request of a call that has waited longest takes it, else one in the background. */
-  release(dispatcher: Dispatcher): void {
+  release(dispatcher: RequestDispatcher): void {
     const next = (this.waiting.first ?? this.background.first)?.value;
     if (next) {
       this.unqueue(next);
@@ -148,7 +146,7 @@ export class Sender {
     await Promise.all([...this.dispatchers].map((dispatcher) => dispatcher.destroy()));
   }
 
-  private grow(): Dispatcher | undefined {
+  private grow(): RequestDispatcher | undefined {
     if (this.slots >= this.limits.connections) return undefined;
     this.slots++;
     const dispatcher = this.createDispatcher();
@@ -156,22 +154,9 @@ export class Sender {
     return dispatcher;
   }
 
-  private dispatch(dispatcher: Dispatcher, delivery: Delivery): void {
+  private dispatch(dispatcher: RequestDispatcher, delivery: Delivery): void {
     delivery.dispatcher = dispatcher;
-    const { request, headers } = delivery;
-    dispatcher.dispatch(
-      {
-        origin: this.origin,
-        path: request.path,
-        method: request.verb,
-        // undici copies the list and never writes to it; its type does not say so.
-        headers: headers as string[],
-        body: request.body ?? null,
-        // Nothing is pipelined behind it anyway, and undici would look for work once more at the head of each answer.
-        blocking: false,
-      },
-      delivery,
-    );
+    dispatcher.dispatch(delivery.request, delivery.headers, delivery);
   }
 
   private readonly sweep = (): void => {
@@ -189,7 +174,7 @@ export class Sender {
 class Delivery extends Exchange {
   readonly request: RestRequest;
   readonly headers: readonly string[];
-  dispatcher: Dispatcher | undefined;
+  dispatcher: RequestDispatcher | undefined;
   /** Its places in the lists of the sender. */
   inFlight: Link<Delivery> | undefined;
   waiting: { readonly line: LinkedList<Delivery>; readonly link: Link<Delivery> } | undefined;

@@ -1,3 +1,4 @@
+import { hasClose } from "../../lib/http1/connection-options.ts";
 import type { RequestHeaders } from "../transport.ts";
 import { BAD_REQUEST, EXPECTATION_FAILED, type Refusal } from "./refusal.ts";
 
@@ -37,10 +38,4 @@ export function readFraming(headers: RequestHeaders, minor: 0 | 1): Framing | Re
     keepAlive: minor === 1 && !hasClose(headers["connection"]),
     expectsContinue: expectation !== undefined,
   };
-}
-
-/** Whether `close` is among the connection options (RFC 9110 §7.6.1). */
-function hasClose(connection: string | undefined): boolean {
-  if (connection === undefined || connection === "keep-alive") return false;
-  return connection.split(",").some((option) => option.trim().toLowerCase() === "close");
 }
