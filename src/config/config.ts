@@ -71,6 +71,8 @@ export interface UpstreamConfig {
   readonly clientKey?: string | undefined;
   /** PEM file with the certificate authorities to trust for the endpoint; absent: those that ship with Node. */
   readonly ca?: string | undefined;
+  /** Which implementation of HTTP/1.1 calls the upstream. Default `own`; through a proxy it is always undici. */
+  readonly http1?: "own" | "undici" | undefined;
   /** Connections at most, one request on each at a time. Default 64. */
   readonly connections?: number | undefined;
   /** Milliseconds for TCP and TLS; for the head of an answer; between pieces of its body; for one request in all. */

@@ -82,7 +82,14 @@ export function openUpstream(
   const { clock, random } = parts;
   const { origin } = endpoint;
   const sender = new Sender(
-    { origin, tls, proxy: config.proxy, timeouts: timeouts(config), limits: limits(config) },
+    {
+      origin,
+      tls,
+      proxy: config.proxy,
+      http1: config.http1,
+      timeouts: timeouts(config),
+      limits: limits(config),
+    },
     clock,
   );
   const tokens = config.credentials === "adc" ? tokenSource(config, origin, parts) : undefined;

@@ -210,7 +210,7 @@ log: { level: [] }
       [
         "mistakes.yaml:1: listen: 8080 is not host:port, for example 127.0.0.1:8080 or [::1]:8080, or unix:/path",
         "mistakes.yaml:2: there is no key "allow_unauthenticatd" (did you mean allow_unauthenticated?); allowed: listen, allow_unauthenticated, max_connection_age, workers, http1, http2, reflection, compress_min_bytes, tls, upstream, waiting, drain, cors, log, metrics",
-        "mistakes.yaml:4: upstream has no key "endpont" (did you mean endpoint?); allowed: endpoint, api_version, credentials, rules, scope, quota_project, universe_domain, mtls_endpoint, client_certificate, client_key, ca, connections, connect_timeout, headers_timeout, body_timeout, request_timeout, max_response_bytes",
+        "mistakes.yaml:4: upstream has no key "endpont" (did you mean endpoint?); allowed: endpoint, api_version, credentials, rules, scope, quota_project, universe_domain, mtls_endpoint, client_certificate, client_key, ca, http1, connections, connect_timeout, headers_timeout, body_timeout, request_timeout, max_response_bytes",
         "mistakes.yaml:5: upstream.endpoint: "https://…@h/v1" holds a user name or password, which would end up in logs; write it like https://healthcare.googleapis.com",
         "mistakes.yaml:6: upstream.credentials: "adcc" is not one of adc, caller, none; did you mean adc?",
         "mistakes.yaml:7: upstream.rules: cannot read nowhere.yaml: there is no such file",
