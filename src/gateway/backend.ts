@@ -18,6 +18,7 @@ export function openBackend(
   const bindings = compileRules(config);
   for (const { source, line, path, reason } of bindings.warnings)
     parts.log.warn("an HTTP rule is left out", { source, line, path, reason });
+  if (lacksScope(config)) parts.log.warn("the token is for Cloud Healthcare alone: set upstream.scope");
   const upstream = openUpstream(
     { ...config, endpoint },
     {
@@ -39,6 +40,12 @@ export function openBackend(
       path.includes(".") ? { where: "default", path, message } : { where: path, path: undefined, message },
     ),
   );
+}
+
+/** Whether another API is called with a token that only Cloud Healthcare takes, so that each call would be a 403. */
+function lacksScope({ credentials, endpoint = "", rules, scope }: UpstreamConfig): boolean {
+  const otherApi = rules !== undefined && !endpoint.includes("healthcare");
+  return otherApi && credentials === "adc" && (scope === undefined || scope === "cloud-healthcare");
 }
 
 /** Reads and compiles the HTTP rules that the configuration asks for. Throws {@link ConfigurationRefused}. */

@@ -3,6 +3,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, expect, it } from "vitest";
 import { KEYS } from "../../src/config/keys.ts";
+import { startCli } from "../support/cli-process.ts";
 import { runInside } from "../support/run-program.ts";
 
 let directory: string;
@@ -44,6 +45,22 @@ it("finds the mistakes of a rules file, with its line, the rule and the field", 
   expect(stderr).toContain(
     `lro-gateway: the configuration has a mistake:\n  ${rules}:4: http.rules[0].get of google.longrunning.Operations.GetOperation: "{" is never closed`,
   );
+});
+
+it("warns of a token of Cloud Healthcare's scope for another API", async () => {
+  const rules = write(
+    "speech.yaml",
+    "http: {rules: [{selector: google.longrunning.Operations.GetOperation, get: '/v2/{name=operations/*}'}]}",
+  );
+  const file = write(
+    "speech-gateway.yaml",
+    `upstream: {endpoint: "https://speech.googleapis.com", api_version: v2, rules: ${rules}}\n`,
+  );
+  const told = await startCli(["check-config", "--config", file]).ended;
+  expect([told.code, told.stderr]).toEqual([0, expect.stringContaining("set upstream.scope")]);
+  const right = await startCli(["check-config", "--config", file, "--upstream-scope", "cloud-platform"])
+    .ended;
+  expect([right.code, right.stderr]).toEqual([0, ""]);
 });
 
 it("refuses to carry credentials in clear text, and names the place of the endpoint", async () => {
