@@ -71,10 +71,8 @@ export function readAny(json: JsonValue, document: JsonDocument, depth = 1): Rea
 }
 
 /**
- * `depth` is 0 outside of an Any.
- *
  * Reads a message and keeps what its descriptor cannot hold (see {@link setUnknownFields}). Unlike `fromJson` it never
- * throws, and no field is lost because of another one.
+ * throws, and no field is lost because of another one. `depth` is 0 outside of an Any.
  */
 export function readMessage<Desc extends DescMessage>(
   desc: Desc,
