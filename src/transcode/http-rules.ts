@@ -36,6 +36,11 @@ export interface RulePlace {
   readonly line: number | undefined;
 }
 
+/** The rules of a file, or all problems of its form, with those rules that have none, for what else is wrong with these. */
+export type ParsedRules =
+  | Extract<RulesResult<HttpRules>, { ok: true }>
+  | (Extract<RulesResult<HttpRules>, { ok: false }> & { readonly readable?: HttpRules });
+
 /** Characters of a rules file. The largest that Google publishes (aiplatform) has 74,000. */
 export const MAX_RULES_LENGTH = 1_048_576;
 
@@ -54,7 +59,7 @@ const RULE_KEYS = ["selector", ...BINDING_KEYS, "additional_bindings"];
  * @param source name of the file, for messages.
  * @see https://github.com/googleapis/googleapis/blob/master/google/api/http.proto
  */
-export function parseHttpRules(text: string, source: string): RulesResult<HttpRules> {
+export function parseHttpRules(text: string, source: string): ParsedRules {
   if (text.length > MAX_RULES_LENGTH)
     return unreadable(source, [{ line: undefined, message: `longer than ${MAX_RULES_LENGTH} characters` }]);
   const yaml = readYaml(text);
@@ -88,7 +93,7 @@ class RulesReader {
     this.#source = source;
   }
 
-  read(): RulesResult<HttpRules> {
+  read(): ParsedRules {
     const bySelector = new Map<string, HttpRule>();
     for (const [index, value] of this.#rules().entries()) {
       const rule = this.#rule(value, ["http", "rules", index]);
@@ -96,8 +101,9 @@ class RulesReader {
     }
     if (this.#problems.length === 0 && bySelector.size === 0)
       this.#report(["http", "rules"], `no rule for ${SERVICE}`, `e.g. selector: ${SERVICE}.${METHODS[1]}`);
-    if (this.#problems.length > 0) return { ok: false, problems: this.#problems };
-    return { ok: true, value: { source: this.#source, rules: [...bySelector.values()] } };
+    const rules: HttpRules = { source: this.#source, rules: [...bySelector.values()] };
+    if (this.#problems.length > 0) return { ok: false, problems: this.#problems, readable: rules };
+    return { ok: true, value: rules };
   }
 
   #rules(): readonly unknown[] {

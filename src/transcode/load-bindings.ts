@@ -10,7 +10,7 @@ const HEALTHCARE_RULES = fileURLToPath(new URL("./rules/healthcare.yaml", import
 
 /**
  * Reads, checks and compiles the rules that the configuration asks for: its file, or the Healthcare rules. For start
- * only, hence synchronous. A file that cannot be read is a problem like any other.
+ * only, hence synchronous. Every problem of the file is reported, in its order. A file that cannot be read is a problem like any other.
  */
 export function loadBindings(config: Pick<UpstreamConfig, "rules" | "apiVersion">): RulesResult<Bindings> {
   const file = config.rules ?? HEALTHCARE_RULES;
@@ -26,5 +26,8 @@ export function loadBindings(config: Pick<UpstreamConfig, "rules" | "apiVersion"
     };
   }
   const rules = parseHttpRules(text, file);
-  return rules.ok ? compileBindings(rules.value, config.apiVersion) : rules;
+  if (rules.ok) return compileBindings(rules.value, config.apiVersion);
+  const rest = rules.readable && compileBindings(rules.readable, config.apiVersion);
+  const problems = [...rules.problems, ...(rest?.ok === false ? rest.problems : [])];
+  return { ok: false, problems: problems.sort((a, b) => (a.line ?? 0) - (b.line ?? 0)) };
 }

@@ -63,6 +63,28 @@ it("warns of a token of Cloud Healthcare's scope for another API", async () => {
   expect([right.code, right.stderr]).toEqual([0, ""]);
 });
 
+it("finds all mistakes of a rules file at once, those of templates beside those of keys, in its order", async () => {
+  const of = "google.longrunning.Operations";
+  const rules = write(
+    "many.yaml",
+    [
+      "http:",
+      "  rules:",
+      `  - {selector: ${of}.ListOperations, get: "/v1/{nam=projects/*}"}`,
+      `  - {selector: ${of}.CancelOperation, post: "/v1/{name=**}:cancel", methd: x}`,
+      `  - {selector: ${of}.GetOperation, post: "/v1/{name=**}"}`,
+    ].join("\n"),
+  );
+  const { stderr } = await runInside(["check-config", "--upstream-rules", rules]);
+  expect(
+    [...stderr.matchAll(/^ {2}\S+:(\d): http\.rules\[\d\]\.(\w+) of /gm)].map(([, ...at]) => at),
+  ).toEqual([
+    ["3", "get"],
+    ["4", "methd"],
+    ["5", "post"],
+  ]);
+});
+
 it("refuses to carry credentials in clear text, and names the place of the endpoint", async () => {
   const env = { LRO_GATEWAY_UPSTREAM_ENDPOINT: "http://api.example" };
   const { code, stderr } = await runInside(["check-config"], env);
