@@ -31,6 +31,11 @@ function run({ title, command, args }: Program, address: string, name: string): 
   return startCommand(command, [...args, address, name, ...heartbeat]);
 }
 
+/** With the heartbeat that a program has by itself, so that none takes a slow answer for silence and asks again. */
+function runPatiently({ command, args }: Program, address: string, name: string): CliProcess {
+  return startCommand(command, [...args, address, name]);
+}
+
 /** What Node.js says of TypeScript that it runs is no error of a program. */
 function complaints({ stderr }: Ended): string {
   return stderr.replace(/^.*ExperimentalWarning.*\n.*\n/gm, "");
@@ -67,7 +72,7 @@ async function behindCuts(
     // Read for each connection. Many do not live to carry a message, the first never to the end.
     get ageMs() {
       const long = connections++ > 0 && random.chance(1 / 3);
-      return long ? random.between(2_000, 4_000) : random.between(0, 1_500);
+      return long ? random.between(1_000, 2_000) : random.between(0, 800);
     },
   });
   const told = (): string => `CUTS_SEED=${seed}, ${proxy.cuts.age} cuts`;
@@ -136,7 +141,7 @@ export const WATCH_SCENARIOS: Readonly<Record<string, (program: Program) => Prom
 
   "ends once behind a proxy that cuts at random": (program) =>
     behindCuts(async ({ emulator, address, told }) => {
-      const name = emulator.emulator.createOperation({ dataset: DATASET, durationMs: 6_000 });
+      const name = emulator.emulator.createOperation({ dataset: DATASET, durationMs: 4_000 });
       const { code, stdout, ...rest } = await run(program, address, name).ended;
       const ends = stdout.split("\n").filter((line) => line.startsWith("SUCCEEDED"));
       expect([code, complaints({ code, stdout, ...rest }), ends.length], told()).toEqual([0, "", 1]);
@@ -213,7 +218,7 @@ export const WATCH_SCENARIOS: Readonly<Record<string, (program: Program) => Prom
   "ends with NOT_FOUND, having asked once": (program) =>
     withWorld({}, async ({ emulator, proxy }) => {
       const name = emulator.emulator.createOperation({ dataset: DATASET, durationMs: null });
-      const { code, stdout } = await run(program, proxy.address, `${name}1`).ended;
+      const { code, stdout } = await runPatiently(program, proxy.address, `${name}1`).ended;
       expect([code === 0, stdout]).toEqual([false, ""]);
       expect(proxy.connections).toBe(1);
       expect(emulator.emulator.requests.entries().filter(({ method }) => method === "get")).toHaveLength(1);
@@ -221,7 +226,7 @@ export const WATCH_SCENARIOS: Readonly<Record<string, (program: Program) => Prom
 
   "ends with RESOURCE_EXHAUSTED that names no time, having asked once": async (program) => {
     const server = await startRefusingServer(program.protocol);
-    const { code, stdout } = await run(program, server.address, `${DATASET}/operations/1`).ended;
+    const { code, stdout } = await runPatiently(program, server.address, `${DATASET}/operations/1`).ended;
     expect([code === 0, stdout]).toEqual([false, ""]);
     expect(server.calls).toBe(1);
     await server.close();
@@ -232,7 +237,7 @@ export const WATCH_SCENARIOS: Readonly<Record<string, (program: Program) => Prom
 export const COLLECTION_SCENARIOS: typeof WATCH_SCENARIOS = {
   "tells each end once behind a proxy that cuts at random": (program) =>
     behindCuts(async ({ emulator, address, told }) => {
-      const names = [2, 4, 6].map((seconds) =>
+      const names = [1, 3, 5].map((seconds) =>
         emulator.emulator.createOperation({ dataset: `${DATASET}-cut`, durationMs: seconds * 1_000 }),
       );
       const ended = await run(program, address, `${DATASET}-cut`).ended;
@@ -271,7 +276,7 @@ export const COLLECTION_SCENARIOS: typeof WATCH_SCENARIOS = {
     withWorld({ "waiting.max_collection_operations": "2" }, async ({ emulator, proxy }) => {
       for (let id = 0; id < 3; id++)
         emulator.emulator.createOperation({ dataset: DATASET, durationMs: null });
-      const { code, stdout } = await run(program, proxy.address, DATASET).ended;
+      const { code, stdout } = await runPatiently(program, proxy.address, DATASET).ended;
       expect([code === 0, stdout]).toEqual([false, ""]);
       expect(proxy.connections).toBe(1);
     }),
@@ -281,8 +286,8 @@ export const COLLECTION_SCENARIOS: typeof WATCH_SCENARIOS = {
 export const CALL_SCENARIOS: Readonly<Record<string, (program: Program, end: string) => Promise<void>>> = {
   "ends once behind a proxy that cuts at random": (program, end) =>
     behindCuts(async ({ emulator, address, told }) => {
-      const durationMs = end === "SUCCEEDED" ? 6_000 : null;
-      const name = emulator.emulator.createOperation({ dataset: DATASET, durationMs, cancelDelayMs: 6_000 });
+      const durationMs = end === "SUCCEEDED" ? 4_000 : null;
+      const name = emulator.emulator.createOperation({ dataset: DATASET, durationMs, cancelDelayMs: 4_000 });
       const ended = await run(program, address, name).ended;
       expect([ended.code, complaints(ended), ended.stdout], told()).toEqual([0, "", `${end}\n`]);
     }),
