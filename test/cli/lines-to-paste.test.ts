@@ -1,4 +1,4 @@
-import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { delimiter, join } from "node:path";
 import { afterAll, beforeAll, expect, it } from "vitest";
@@ -17,6 +17,11 @@ beforeAll(() => {
   writeFileSync(file("self.key"), TEST_KEY);
   writeFileSync(file("signed.crt"), SERVER_CERTIFICATE + CA_CERTIFICATE);
   writeFileSync(file("signed.key"), SERVER_KEY);
+  // What npx does here, without half a second of npm; that npx itself runs the line is seen in serve.test.ts.
+  mkdirSync(file("bin"));
+  writeFileSync(file("bin/npx"), `#!/bin/sh\nexec "${join(ROOT, "node_modules/.bin")}/$@"\n`, {
+    mode: 0o755,
+  });
 });
 afterAll(() => rmSync(directory, { recursive: true }));
 
@@ -35,7 +40,7 @@ async function pasteAll(...flags: string[]): Promise<string[]> {
     .map((line) => line.trim());
   const env = {
     ...process.env,
-    PATH: `${join(process.execPath, "..")}${delimiter}${process.env["PATH"]}`,
+    PATH: [file("bin"), join(process.execPath, ".."), process.env["PATH"]].join(delimiter),
   };
   for (const line of lines) {
     const { code, stdout, stderr } = await startCommand("sh", ["-c", line], { cwd: ROOT }, env).ended;
