@@ -63,6 +63,15 @@ describe.each(HTTP1_NAMES)(
       expect(ends).toEqual([false]);
     });
 
+    it("leaves nothing behind that would keep its requests when its connection ends", async () => {
+      const { caller } = await send(100);
+      await pass(1);
+      await listener?.close();
+      listener = undefined;
+      expect(clock.pending).toBe(0);
+      caller.destroy();
+    });
+
     it("is told now and then that the gateway is there, and is answered all the same", async () => {
       const { caller, calls, ends } = await send(100);
       await pass(60);

@@ -58,6 +58,8 @@ function waitForTurn(socket: PipelinedSocket, call: Http1Call, clock: Clock): vo
   if (socket[WAITING] === undefined) {
     socket[WAITING] = [];
     socket.on("resume", pauseIfFull);
+    // The timer would keep all that waits on a connection that is no more.
+    socket.on("close", stopProbes);
   }
   socket[WAITING].push(call);
   if (socket[WAITING].length >= PIPELINE_MAX) socket.pause();
@@ -76,6 +78,11 @@ function probeAgainAndAgain(socket: PipelinedSocket, clock: Clock): Timer {
     if (goesOn) socket[CURRENT]?.probe();
     socket[PROBES] = goesOn ? probeAgainAndAgain(socket, clock) : undefined;
   });
+}
+
+function stopProbes(this: PipelinedSocket): void {
+  this[PROBES]?.cancel();
+  this[PROBES] = undefined;
 }
 
 function nextTurn(socket: PipelinedSocket): void {
