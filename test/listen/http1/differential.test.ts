@@ -65,12 +65,26 @@ const value = fc.oneof(
 );
 const fieldLine = fc.tuple(name, colon, value, lineEnd).map((parts) => parts.join(""));
 
+/** The path of a URL, RFC 3986: what fast-check's `webPath` makes, which takes a second of CPU to prepare. */
+const path = fc
+  .array(
+    fc.string({
+      unit: fc.oneof(
+        { arbitrary: fc.constantFrom(..."azAZ09-._~!$&'()*+,;=:@"), weight: 4 },
+        fc.nat({ max: 0xff }).map((byte) => `%${byte.toString(16).padStart(2, "0")}`),
+      ),
+      maxLength: 10,
+    }),
+    { maxLength: 4 },
+  )
+  .map((segments) => segments.map((segment) => `/${segment}`).join(""));
+
 const method = fc.oneof(
   { arbitrary: fc.constantFrom("POST", "GET", "HEAD", "OPTIONS", "PUT", "DELETE"), weight: 8 },
   fc.constantFrom("CONNECT", "post", "PRI", "M-SEARCH", "P(ST", "", "SOURCE"),
 );
 const target = fc.oneof(
-  { arbitrary: fc.webPath().map((path) => `/${path}`), weight: 4 },
+  { arbitrary: path.map((path) => `/${path}`), weight: 4 },
   fc.constantFrom(
     "/",
     "*",
@@ -221,7 +235,7 @@ function isUnknownToNode({ method }: Seen): boolean {
 const wellFormed = fc
   .record({
     method: fc.constantFrom("POST", "GET", "HEAD", "OPTIONS", "PUT", "DELETE"),
-    path: fc.webPath(),
+    path,
     lines: fc.uniqueArray(
       fc.tuple(
         token.map((part) => `X-${part}`),
