@@ -2,7 +2,7 @@ import { Code, ConnectError, createClient } from "@connectrpc/connect";
 import { createGrpcTransport } from "@connectrpc/connect-node";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { Operations } from "../../gen/google/longrunning/operations_pb.ts";
-import { ErrorInfoSchema } from "../../gen/google/rpc/error_details_pb.ts";
+import { BadRequestSchema, ErrorInfoSchema } from "../../gen/google/rpc/error_details_pb.ts";
 import { OperationWatcher } from "../../gen/lrogateway/v1/operation_watcher_pb.ts";
 import type { RunningGateway } from "../../src/gateway.ts";
 import { CredentialEnvironment } from "../support/credential-environment.ts";
@@ -92,6 +92,16 @@ describe.each(["none", "caller", "adc"] as const)("with credentials %s", (creden
       expect(upstream.requests).toEqual([]);
     },
   );
+
+  it("names the field as the caller's request has it: name, or parent", async () => {
+    const { watch, watchAll } = clients("authorized");
+    const told = await Promise.all([watch("nonsense"), watchAll("nonsense"), watchAll("")].map(failure));
+    const fields = told.map((error) => error.findDetails(BadRequestSchema)[0]?.fieldViolations[0]);
+    expect(fields.map((violation) => violation?.field)).toEqual(["name", "parent", "parent"]);
+    for (const [n, error] of told.entries())
+      for (const text of [error.rawMessage, fields[n]?.description])
+        expect(text).toMatch(new RegExp(`^${fields[n]?.field} `));
+  });
 
   it("waits with a well-formed name, so that it was the name that was refused", async () => {
     const { watch } = clients("authorized");
