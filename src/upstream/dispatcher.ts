@@ -6,7 +6,7 @@ import { type ConnectionParts, UpstreamConnection } from "./http1/connection.ts"
 import { OpenConnections } from "./http1/open-connections.ts";
 import { RequestText } from "./http1/request-text.ts";
 import { TurnEnd } from "./http1/turn-end.ts";
-import { hasProxy, undiciFactory } from "./undici.ts";
+import { LateDispatcher } from "./late-dispatcher.ts";
 
 /** What carries one request at a time to the upstream, or hands it to who does. */
 export interface RequestDispatcher {
@@ -79,8 +79,13 @@ export function createDispatcherFactory(
   clock: Clock,
 ): () => RequestDispatcher {
   const timeouts = { ...DEFAULT_CONNECTION_TIMEOUTS, ...options.timeouts };
-  if (options.http1 === "undici" || hasProxy(options.proxy))
-    return undiciFactory(options, timeouts, connections);
+  if (options.http1 === "undici" || hasProxy(options.proxy)) {
+    // Loading undici costs up to 80 ms of CPU, and few have a proxy.
+    const undici = import("./undici.ts").then(({ undiciFactory }) =>
+      undiciFactory(options, timeouts, connections),
+    );
+    return () => new LateDispatcher(async () => (await undici)());
+  }
   const origin = new URL(options.origin);
   const parts: ConnectionParts = {
     connect: connectTo(origin, options.tls ?? {}),
@@ -93,4 +98,9 @@ export function createDispatcherFactory(
     keepAliveMaxMs: KEEP_ALIVE_MAX_MS,
   };
   return () => new UpstreamConnection(parts);
+}
+
+/** Whether the environment names a proxy, used or not. */
+export function hasProxy(proxy: ProxySettings | undefined): boolean {
+  return Boolean(proxy?.httpProxy || proxy?.httpsProxy);
 }

@@ -3,8 +3,8 @@ import type { RestRequest } from "../lib/rest.ts";
 import {
   type ConnectionTimeouts,
   type DispatcherOptions,
+  hasProxy,
   KEEP_ALIVE_MAX_MS,
-  type ProxySettings,
   type RequestDispatcher,
 } from "./dispatcher.ts";
 import type { Exchange } from "./exchange.ts";
@@ -50,11 +50,6 @@ export function undiciFactory(
   // One connector for all, so that they share TLS sessions.
   const connect = buildConnector({ ...material, allowH2: false, timeout: timeouts.connect });
   return () => new UndiciDispatcher(origin, new Client(origin, { ...clientOptions, connect }));
-}
-
-/** Whether the environment names a proxy, used or not. */
-export function hasProxy(proxy: ProxySettings | undefined): boolean {
-  return Boolean(proxy?.httpProxy || proxy?.httpsProxy);
 }
 
 class UndiciDispatcher implements RequestDispatcher {
