@@ -180,7 +180,7 @@ describe("serve that cannot start", () => {
     expect([code, stdout]).toEqual([2, ""]);
     expect(stderr.replaceAll(`${directory}/`, "")).toMatchInlineSnapshot(`
       "lro-gateway: the configuration has 4 mistakes:
-        gateway.yaml:3: upstream has no key "endpont" (did you mean endpoint?); allowed: endpoint, api_version, credentials, rules, scope, quota_project, universe_domain, mtls_endpoint, client_certificate, client_key, ca, connections, connect_timeout, headers_timeout, body_timeout, request_timeout, max_response_bytes
+        gateway.yaml:3: upstream has no key "endpont" (did you mean endpoint?); allowed: endpoint, api_version, credentials, rules, scope, quota_project, universe_domain, mtls_endpoint, client_certificate, client_key, ca, http1, connections, connect_timeout, headers_timeout, body_timeout, request_timeout, max_response_bytes
         gateway.yaml:4: upstream.credentials: "adcc" is not one of adc, caller, none; did you mean adc?
         LRO_GATEWAY_LOG_LEVEL: log.level: "loud" is not one of debug, info, warn, error, silent
         gateway.yaml:1: listen: other machines can reach 0.0.0.0:8080, and callers are not authenticated; listen on 127.0.0.1, or set allow_unauthenticated: true if something in front authenticates callers
