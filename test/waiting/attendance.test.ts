@@ -143,7 +143,10 @@ test("over waiting.max_operations a new operation is refused, a tracked one is n
   new StreamReader(engine.watchOperation(operationName(2), call()));
   const third = new StreamReader(engine.watchOperation(operationName(3), call()));
   expect(third.error).toMatchObject({ code: Code.ResourceExhausted });
-  expect(third.error?.findDetails(ErrorInfoSchema)[0]?.reason).toBe("TOO_MANY_OPERATIONS");
+  expect(third.error?.findDetails(ErrorInfoSchema)[0]).toMatchObject({
+    reason: "TOO_MANY_OPERATIONS",
+    metadata: { limit: "waiting.max_operations" },
+  });
   expect(third.error?.findDetails(RetryInfoSchema)).toHaveLength(1);
   expect(new StreamReader(engine.watchOperation(operationName(2), call())).error).toBeUndefined();
 });

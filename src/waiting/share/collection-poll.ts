@@ -15,6 +15,7 @@ import { type CollectionEntry, CollectionView, type GoneReason } from "./collect
 import { type CheckListener, EntryCheck } from "./entry-check.ts";
 import { showsWhy } from "./filter-fields.ts";
 import { Listing, type ListListener, type ListTarget, type ListTools } from "./listing.ts";
+import { noRoom } from "./no-room.ts";
 import type { ReadCollapse } from "./read-collapse.ts";
 
 /** An operation that is done and that lists leave out can only be deleted; so many passes go by before the next look. */
@@ -263,10 +264,4 @@ function tooLarge(most: number): ConnectError {
     "COLLECTION_TOO_LARGE",
     `more than ${most} operations match (waiting.max_collection_operations); use a filter, or watch single operations`,
   );
-}
-
-function noRoom(): ConnectError {
-  return gatewayError("TOO_MANY_OPERATIONS", "the gateway tracks as many operations as it can; try later", {
-    retryDelayMs: 5_000,
-  });
 }

@@ -1,5 +1,4 @@
 import type { ConnectError } from "@connectrpc/connect";
-import { gatewayError } from "../../errors/reasons.ts";
 import type { Follower } from "../deliver/delivery.ts";
 import type { Observation } from "../facts/observation.ts";
 import { type Identity, shareKey } from "../identity.ts";
@@ -7,6 +6,7 @@ import type { ReadScopes } from "../schedule/read-scope.ts";
 import { RecentCancels } from "../schedule/recent-cancels.ts";
 import { ListSweep } from "./list-sweep.ts";
 import type { ListTools } from "./listing.ts";
+import { noRoom } from "./no-room.ts";
 import { type PollTools, SharedPoll } from "./shared-poll.ts";
 
 /** Who wants to follow what. */
@@ -24,9 +24,6 @@ export interface LastReads {
   /** Keeps it for so long. */
   put(key: string, seen: Observation, ttlMs: number): void;
 }
-
-/** When there are as many operations as the gateway tracks, it is worth trying again after so long. */
-const RETRY_MS = 5_000;
 
 /** All operations that are polled, by share key; finds the poll of an operation, or begins one. */
 export class OperationTracker {
@@ -69,14 +66,7 @@ export class OperationTracker {
     const key = shareKey(target.identity, target.name);
     let poll = this.polls.get(key);
     if (!poll) {
-      if (!this.room())
-        throw gatewayError(
-          "TOO_MANY_OPERATIONS",
-          "the gateway tracks as many operations as it can; try later",
-          {
-            retryDelayMs: RETRY_MS,
-          },
-        );
+      if (!this.room()) throw noRoom();
       const { name } = target;
       poll = new SharedPoll({ key, name, scope: this.scopes.of(name) }, target.authorization, this.tools);
       poll.cancelled = this.recentCancels.at(key);
