@@ -57,7 +57,8 @@ export async function startWorld(...flags: string[]): Promise<World> {
     gateway,
     create: (spec) => emulator.createOperation({ dataset: DATASET, ...spec }),
     async close() {
-      gateway.child.kill("SIGTERM");
+      // A second signal would end it without a drain.
+      if (!gateway.child.killed) gateway.child.kill("SIGTERM");
       const { code, stderr } = await gateway.ended;
       await close();
       rmSync(directory, { recursive: true });
