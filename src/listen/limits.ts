@@ -1,6 +1,9 @@
 /** What one listener bears. Every field has its default in {@link DEFAULT_LISTENER_LIMITS}. */
 export interface ListenerLimits {
-  /** Connections at one time; more are closed as they come. */
+  /**
+   * Connections at one time. For one more the oldest that has not made a call yet is closed; when all have made one, it is
+   * closed itself.
+   */
   readonly connections: number;
   /** Concurrent streams of one HTTP/2 connection; more are refused by REFUSED_STREAM, which clients retry. */
   readonly streamsPerSession: number;

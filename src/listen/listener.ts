@@ -7,6 +7,7 @@ import { ownHttp1 } from "./http1/http1.ts";
 import { ownHttp2 } from "./http2/http2.ts";
 import type { KeyPair } from "./key-pair.ts";
 import { DEFAULT_LISTENER_LIMITS, type ListenerLimits } from "./limits.ts";
+import { Newcomers } from "./newcomers.ts";
 import { nodeHttp1 } from "./node/http1.ts";
 import { nodeHttp2 } from "./node/http2.ts";
 import { rememberPeer } from "./peer-address.ts";
@@ -76,20 +77,32 @@ export async function startListener(options: ListenerOptions, app: App): Promise
   const sockets = new Set<Socket>();
   // Those that have said nothing yet.
   const silent = new Set<Socket>();
+  const newcomers = new Newcomers();
+  const welcome: App = (call) => {
+    newcomers.called(call.peer);
+    app(call);
+  };
   const departure = new Departure(clock, limits, options.random ?? Math.random);
   const context = { limits, clock, departure };
-  const http1 = HTTP1_CARRIERS[options.http1 ?? "own"](app, context);
-  const http2 = HTTP2_CARRIERS[options.http2 ?? "own"](app, context);
+  const http1 = HTTP1_CARRIERS[options.http1 ?? "own"](welcome, context);
+  const http2 = HTTP2_CARRIERS[options.http2 ?? "own"](welcome, context);
   const tls = options.tls && createTls(options.tls, limits, http1, http2);
   const gone = Promise.withResolvers<void>();
   const take = (socket: Socket): void => {
-    if (sockets.size >= limits.connections) {
-      socket.destroy();
-      return;
-    }
     rememberPeer(socket);
+    if (sockets.size >= limits.connections) {
+      const leaving = newcomers.takeOldest();
+      if (leaving === undefined) {
+        socket.destroy();
+        return;
+      }
+      // Its close is told later, and may be after the next one has come.
+      sockets.delete(leaving);
+      leaving.destroy();
+    }
     sockets.add(socket);
     silent.add(socket);
+    newcomers.add(socket);
     socket.on("close", () => {
       sockets.delete(socket);
       silent.delete(socket);

@@ -268,7 +268,7 @@ describe.each(CARRIERS)("over %s, a thousand connections that do nothing", (_nam
   });
   afterAll(() => server.stop());
 
-  it("cost a few KiB each, those above the limit are closed as they come, and new ones are taken when they have gone", async () => {
+  it("cost a few KiB each, the oldest make room for others at the limit, and those who call keep their connections", async () => {
     const before = await server.report();
     const good = new GoodCaller(server.url);
     await good.started;
@@ -279,7 +279,8 @@ describe.each(CARRIERS)("over %s, a thousand connections that do nothing", (_nam
       ),
     );
     expect(served.filter(Boolean).length).toBeGreaterThan(880);
-    expect(served.filter(Boolean).length).toBeLessThanOrEqual(900);
+    // A caller who comes only now is served as well.
+    await new GoodCaller(server.url).stop();
     const { connections, heldMiB } = await server.report();
     expect(connections).toBeLessThanOrEqual(900);
     expect(heldMiB - before.heldMiB).toBeLessThan(64);

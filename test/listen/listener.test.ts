@@ -30,6 +30,9 @@ import { TEST_CERTIFICATE, TEST_KEY } from "../support/tls.ts";
 const say = EchoService.method["say"] as DescMethodUnary;
 const tls = { cert: TEST_CERTIFICATE, key: TEST_KEY };
 
+/** One after which the connection is kept, whoever carries it. */
+const A_CALL = `POST ${SAY} HTTP/1.1\r\nHost: a\r\nContent-Type: application/json\r\nContent-Length: 2\r\n\r\n{}`;
+
 describe.each(CARRIERS)("startListener() over %s", (_name, carriers) => {
   const open: Listener[] = [];
   afterEach(() => Promise.all(open.splice(0).map((listener) => listener.close())));
@@ -225,13 +228,50 @@ describe.each(CARRIERS)("startListener() over %s", (_name, carriers) => {
   it("closes connections above its limit as they come, and takes new ones when others have gone", async () => {
     const { listener, port } = await serve({ limits: { connections: 3 } });
     const sockets = Array.from({ length: 3 }, () => connect(port, "127.0.0.1"));
-    await Promise.all(sockets.map((socket) => new Promise((resolve) => socket.once("connect", resolve))));
-    while (listener.connections < 3) await new Promise((resolve) => setTimeout(resolve, 5));
+    const answered = sockets.map((socket) => new Promise((resolve) => socket.once("data", resolve)));
+    for (const socket of sockets) socket.write(A_CALL);
+    await Promise.all(answered);
     await expect(fetch(`http://${listener.address}/`)).rejects.toThrow();
     for (const socket of sockets) socket.destroy();
     while (listener.connections > 0) await new Promise((resolve) => setTimeout(resolve, 5));
     expect((await fetch(`http://${listener.address}/`)).status).toBe(404);
   });
+
+  it.each([
+    ["have said nothing", ""],
+    ["are in the middle of a TLS handshake", "\x16\x03\x01\x02\x00\x01"],
+    ["are in the middle of the preface of HTTP/2", "PRI * HT"],
+    ["are in the middle of a header block", "POST / HTTP/1.1\r\nHost: a\r\nA: "],
+  ])(
+    "at its limit closes connections that %s, the oldest first, and none that has called",
+    async (_what, bytes) => {
+      const { listener, port } = await serve({ limits: { connections: 3 }, tls });
+      const calling = connect(port, "127.0.0.1");
+      const call = async () => {
+        const answered = once(calling, "data");
+        calling.write(A_CALL);
+        expect(String((await answered)[0])).toMatch(/^HTTP\/1\.1 200 /);
+      };
+      await call();
+      const closed: number[] = [];
+      for (let at = 0; at < 5; at++) {
+        const socket = connect(port, "127.0.0.1");
+        socket
+          .resume()
+          .on("error", () => {})
+          .on("close", () => closed.push(at));
+        await once(socket, "connect");
+        socket.write(bytes);
+        // In this order, whatever the system makes of connections that come together.
+        await expect.poll(() => closed.length).toBe(Math.max(at - 1, 0));
+      }
+      expect((await fetch(`http://${listener.address}/`)).status).toBe(404);
+      await call();
+      await expect.poll(() => closed).toEqual([0, 1, 2, 3]);
+      expect(listener.connections).toBeLessThanOrEqual(3);
+      calling.destroy();
+    },
+  );
 
   it("ends everything when it is closed", async () => {
     const { listener, port } = await serve();
