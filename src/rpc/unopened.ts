@@ -1,6 +1,7 @@
 import type { ConnectError } from "@connectrpc/connect";
 import { finishError, REQUEST_ID_HEADER } from "../errors/fit.ts";
-import type { Receiver, TransportCall } from "../listen/transport.ts";
+import { IGNORE_REQUEST } from "../lib/ignore-request.ts";
+import type { TransportCall } from "../listen/transport.ts";
 import type { Wire } from "./content-type.ts";
 import type { HttpRefusal } from "./http-refusal.ts";
 import type { Path } from "./path.ts";
@@ -10,7 +11,7 @@ import { requestIdOf } from "./request-id.ts";
 export function refuse(path: Path, carrier: TransportCall, why: HttpRefusal): void {
   const requestId = requestIdOf(carrier.headers[REQUEST_ID_HEADER], path.requestIds);
   const headers = { ...why.headers, [REQUEST_ID_HEADER]: requestId };
-  carrier.receive(IGNORE);
+  carrier.receive(IGNORE_REQUEST);
   carrier.answer(why.httpStatus, headers, carrier.verb === "HEAD" ? undefined : why.body);
   path.stages.refused?.(carrier, why, requestId);
 }
@@ -21,10 +22,7 @@ export function failUnopened(path: Path, carrier: TransportCall, wire: Wire, why
   const requestId = requestIdOf(carrier.headers[REQUEST_ID_HEADER], path.requestIds);
   const finished = finishError(why, requestId);
   const error = path.stages.amendError?.(finished) ?? finished;
-  carrier.receive(IGNORE);
+  carrier.receive(IGNORE_REQUEST);
   protocol.fail({ carrier, contentType, registry: path.registry }, error);
   path.stages.refused?.(carrier, error, requestId);
 }
-
-/** Takes the rest of a request that is answered already. */
-export const IGNORE: Receiver = { data() {}, complete() {}, drained() {}, closed() {} };

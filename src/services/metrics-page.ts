@@ -1,5 +1,6 @@
+import { IGNORE_REQUEST } from "../lib/ignore-request.ts";
 import { cameThroughProxy } from "../lib/through-proxy.ts";
-import type { App, Receiver, TransportCall } from "../listen/transport.ts";
+import type { App, TransportCall } from "../listen/transport.ts";
 
 /** Where the page gets its text. */
 export interface MetricsSource {
@@ -16,7 +17,7 @@ const LOCAL = /^(?:127\.|\[::1\]|\[::ffff:127\.|unix$)/;
  */
 export function createMetricsPage(source: MetricsSource, everyone: boolean): App {
   return (call) => {
-    call.receive(IGNORE);
+    call.receive(IGNORE_REQUEST);
     if (!everyone && (!LOCAL.test(call.peer) || cameThroughProxy(call.headers)))
       call.answer(403, TEXT, call.verb === "HEAD" ? undefined : NOT_LOCAL);
     else if (call.verb !== "GET") call.answer(405, { allow: "GET" });
@@ -37,6 +38,3 @@ async function show(call: TransportCall, source: MetricsSource): Promise<void> {
     call.answer(500, {});
   }
 }
-
-/** A request for the page has no body that matters. */
-const IGNORE: Receiver = { data() {}, complete() {}, drained() {}, closed() {} };

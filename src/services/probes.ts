@@ -1,4 +1,5 @@
-import type { App, Receiver, ResponseHeaders, TransportCall } from "../listen/transport.ts";
+import { IGNORE_REQUEST } from "../lib/ignore-request.ts";
+import type { App, ResponseHeaders, TransportCall } from "../listen/transport.ts";
 
 /** One condition of readiness. */
 export interface ReadinessCheck {
@@ -43,11 +44,8 @@ function answerReadiness(call: TransportCall, checks: readonly ReadinessCheck[])
 }
 
 function answer(call: TransportCall, status: number, text: string): void {
-  call.receive(IGNORE);
+  call.receive(IGNORE_REQUEST);
   if (call.verb === "GET") call.answer(status, HEADERS, Buffer.from(text));
   else if (call.verb === "HEAD") call.answer(status, HEADERS);
   else call.answer(405, { allow: "GET, HEAD" });
 }
-
-/** A probe has no body that matters. */
-const IGNORE: Receiver = { data() {}, complete() {}, drained() {}, closed() {} };

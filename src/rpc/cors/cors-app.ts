@@ -1,9 +1,10 @@
 import { gatewayError } from "../../errors/reasons.ts";
+import { IGNORE_REQUEST } from "../../lib/ignore-request.ts";
 import type { App, TransportCall } from "../../listen/transport.ts";
 import { findWire } from "../content-type.ts";
 import { ORIGIN_DENIED } from "../http-refusal.ts";
 import type { Path } from "../path.ts";
-import { failUnopened, IGNORE, refuse } from "../unopened.ts";
+import { failUnopened, refuse } from "../unopened.ts";
 import { CorsCall } from "./cors-call.ts";
 import { type CorsPolicy, judgeOrigin } from "./policy.ts";
 
@@ -14,7 +15,7 @@ export function createCorsApp(policy: CorsPolicy, path: Path, app: App): App {
     if (verdict === undefined) app(carrier);
     else if (verdict.kind === "served") app(new CorsCall(carrier, verdict.headers));
     else if (verdict.kind === "preflight") {
-      carrier.receive(IGNORE);
+      carrier.receive(IGNORE_REQUEST);
       carrier.answer(204, verdict.headers);
     } else deny(path, carrier);
   };
