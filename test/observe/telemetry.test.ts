@@ -211,7 +211,8 @@ describe("a gateway that is called", () => {
     await gateway.drain();
   });
 
-  it.each([
+  // At once, since a gateway waits a second for kept connections before it closes them.
+  it.concurrent.each([
     { "x-forwarded-for": "203.0.113.9" },
     // All that Envoy says of itself as a sidecar (use_remote_address: false), beside ids of its own.
     { "x-forwarded-proto": "http" },
