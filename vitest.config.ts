@@ -15,7 +15,8 @@ export default defineConfig({
     expect: { poll: { timeout: 30_000, interval: 20 } },
     pool: "forks",
     // Many of the tests wait for sockets and processes; one worker per core would leave the cores idle meanwhile.
-    maxWorkers: 3,
+    // On two cores three workers take 92 s and five 70 s, which leave nothing for what else runs there.
+    maxWorkers: 4,
     // The programs that tests start load the same modules again and again.
     env: { NODE_COMPILE_CACHE: join(import.meta.dirname, "node_modules/.cache/lro-gateway-tests") },
     // What tests start as a process is the build of the sources as they are now.
