@@ -1,7 +1,6 @@
 import { CANCEL } from "./cells.ts";
 import { checkedAnswer } from "./check.ts";
 import type { Options } from "./options.ts";
-import { median } from "./report.ts";
 import type { Rival } from "./rivals/rivals.ts";
 import { startPinned } from "./server-process.ts";
 import { generate, type Subject, saturation, warmUp } from "./subject.ts";
@@ -12,19 +11,27 @@ const BOTH_CORES = "0,1";
 /** Longer than other rounds, since it takes the kernel its time to spread two workers over the cores. */
 const ROUND_MS = 1_000;
 
-/** What one round of one server came to. Microseconds of CPU per call. */
+/** What one round of one server came to. */
 interface Round {
+  /** Microseconds of CPU of each process. */
+  readonly cpuMicros: readonly number[];
+  readonly calls: number;
+  readonly seconds: number;
+}
+
+/** What all rounds of one server came to. Microseconds of CPU per call. */
+interface Cost {
   /** Of all processes together. */
   readonly cpuMicros: number;
-  /** Of the process that does most. */
+  /** Of the process that does most, over all rounds: within one, the kernel favours now one worker, now the other. */
   readonly busiestMicros: number;
   readonly callsPerSecond: number;
 }
 
-/** What two workers do that one process does not; medians of the rounds. */
+/** What two workers do that one process does not. */
 export interface WorkersGain {
-  readonly one: Round;
-  readonly two: Round;
+  readonly one: Cost;
+  readonly two: Cost;
   /** Calls that two workers answer with a core for each ÷ those that one process answers with one. */
   readonly ratio: number;
 }
@@ -59,18 +66,15 @@ export async function measureWorkers(
     const all: { one: Round; two: Round }[] = [];
     for (let round = 0; round < rounds; round++)
       all.push({ one: await run(one, 1, ROUND_MS), two: await run(two, 2, ROUND_MS) });
-    return {
-      one: middle(all.map((round) => round.one)),
-      two: middle(all.map((round) => round.two)),
-      ratio: median(all.map(({ one, two }) => capacity(two, 2) / capacity(one, 1))),
-    };
+    const costs = { one: costOf(all.map((round) => round.one)), two: costOf(all.map((round) => round.two)) };
+    return { ...costs, ratio: capacity(costs.two, 2) / capacity(costs.one, 1) };
   } finally {
     for (const { server } of subjects) await server.stop();
   }
 }
 
 /** Calls per microsecond on so many cores. */
-function capacity({ cpuMicros, busiestMicros }: Round, cores: number): number {
+function capacity({ cpuMicros, busiestMicros }: Cost, cores: number): number {
   return Math.min(1 / busiestMicros, cores / cpuMicros);
 }
 
@@ -79,19 +83,17 @@ async function run(subject: Subject, workers: number, ms: number): Promise<Round
   const { connections, streams } = saturation(CANCEL);
   const before = subject.server.cpuOfEach();
   const { calls, seconds } = await generate(subject, { ms, connections: connections * workers, streams });
-  const each = subject.server.cpuOfEach().map((now, i) => ((now - (before[i] ?? 0)) * 1e6) / calls);
-  return {
-    cpuMicros: each.reduce((sum, micros) => sum + micros, 0),
-    busiestMicros: Math.max(...each),
-    callsPerSecond: calls / seconds,
-  };
+  const cpuMicros = subject.server.cpuOfEach().map((now, i) => (now - (before[i] ?? 0)) * 1e6);
+  return { cpuMicros, calls, seconds };
 }
 
-function middle(rounds: readonly Round[]): Round {
-  const of = (key: keyof Round): number => median(rounds.map((round) => round[key]));
+function costOf(rounds: readonly Round[]): Cost {
+  const sum = (of: (round: Round) => number): number => rounds.reduce((all, round) => all + of(round), 0);
+  const calls = sum((round) => round.calls);
+  const each = (rounds[0]?.cpuMicros ?? []).map((_, i) => sum((round) => round.cpuMicros[i] ?? 0) / calls);
   return {
-    cpuMicros: of("cpuMicros"),
-    busiestMicros: of("busiestMicros"),
-    callsPerSecond: of("callsPerSecond"),
+    cpuMicros: each.reduce((all, micros) => all + micros, 0),
+    busiestMicros: Math.max(...each),
+    callsPerSecond: calls / sum((round) => round.seconds),
   };
 }
