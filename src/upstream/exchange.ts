@@ -1,4 +1,3 @@
-import type { Dispatcher } from "undici";
 import type { RestResponse } from "../lib/rest.ts";
 import { inflate } from "./inflate.ts";
 import { classifySendError, SendFailure } from "./send-failure.ts";
@@ -31,7 +30,7 @@ const EMPTY = new Uint8Array(0);
  *
  * An error answer is worth its status even when its body is cut off, reset or too long, so it settles with what came.
  */
-export abstract class Exchange implements Dispatcher.DispatchHandler {
+export abstract class Exchange {
   /** Whether the request has been handed to a connection; from then on it may have reached the upstream. */
   sent = false;
   settled = false;
@@ -88,16 +87,15 @@ export abstract class Exchange implements Dispatcher.DispatchHandler {
     else this.sent = true;
   }
 
-  onResponseStart(
-    _controller: Controller,
-    status: number,
-    headers: Record<string, string | string[] | undefined>,
-  ): void {
-    // 1xx heads come before the answer's own.
-    if (status < 200) return;
+  /**
+   * The head of the answer has come, an informational one (1xx) left out.
+   *
+   * @param headers by lower-case name; several lines of one name are joined by `, `
+   */
+  onResponseStart(status: number, headers: Readonly<Record<string, string>>): void {
     this.status = status;
     this.silent = 0;
-    this.answerHeaders = flatten(headers);
+    this.answerHeaders = headers;
     if (!isSuccess(status)) this.limit = this.limits.errorBody;
   }
 
@@ -120,13 +118,13 @@ export abstract class Exchange implements Dispatcher.DispatchHandler {
     this.release();
   }
 
-  onResponseError(_controller: Controller, error: Error): void {
+  onResponseError(error: Error): void {
     if (!this.settled) {
       if (this.failedAnswer) this.finish();
       else this.fail(classifySendError(error, this.sent, this.status !== 0));
     }
-    // Not at once: undici is in the midst of failing what it has, and a request that it were given now would trip its
-    // assertion that nothing is left, outside of anybody's reach.
+    // Not at once: who carried it is in the midst of failing what it has. A request that undici were given now would
+    // trip its assertion that nothing is left, outside of anybody's reach.
     queueMicrotask(() => this.release());
   }
 
@@ -199,14 +197,4 @@ class Answer implements RestResponse {
 
 function isSuccess(status: number): boolean {
   return status >= 200 && status < 300;
-}
-
-/** undici gives a list where a name came on several lines. */
-function flatten(headers: Record<string, string | string[] | undefined>): Readonly<Record<string, string>> {
-  for (const name in headers) {
-    const value = headers[name];
-    if (Array.isArray(value)) headers[name] = value.join(", ");
-  }
-  // No list is left, and undici sets no undefined.
-  return headers as Record<string, string>;
 }

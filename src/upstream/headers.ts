@@ -19,8 +19,8 @@ export interface OutboundHeaders {
 /**
  * Makes the headers that go upstream: a closed list, written by the gateway alone. Nothing a caller sends becomes a
  * header here, except the one bearer token in credentials mode `caller` and a checked trace context. `host`,
- * `connection` and `content-length` are written by who carries the request. Left out: `x-goog-request-params`, which repeats for gRPC routing what a REST path says itself
- * (https://google.aip.dev/client-libraries/4222).
+ * `connection` and `content-length` are written by who carries the request. Left out: `x-goog-request-params`, which
+ * repeats for gRPC routing what a REST path says itself (https://google.aip.dev/client-libraries/4222).
  *
  * Made once per token, because a list made for each call is garbage for each call.
  */

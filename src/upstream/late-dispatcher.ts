@@ -4,27 +4,18 @@ import type { Exchange } from "./exchange.ts";
 
 /** A dispatcher whose code may still be loading when the first requests come. */
 export class LateDispatcher implements RequestDispatcher {
-  readonly #load: () => Promise<RequestDispatcher>;
-  #loading: Promise<RequestDispatcher> | undefined;
-  #loaded: RequestDispatcher | undefined;
+  readonly #coming: Promise<RequestDispatcher>;
 
-  constructor(load: () => Promise<RequestDispatcher>) {
-    this.#load = load;
+  constructor(coming: Promise<RequestDispatcher>) {
+    this.#coming = coming;
   }
 
   dispatch(request: RestRequest, headers: readonly string[], exchange: Exchange): void {
-    if (this.#loaded) this.#loaded.dispatch(request, headers, exchange);
-    else void this.#dispatchLater(request, headers, exchange);
+    // A request that was given up meanwhile says so to its controller. A microtask more does not count beside undici.
+    void this.#coming.then((dispatcher) => dispatcher.dispatch(request, headers, exchange));
   }
 
   async destroy(): Promise<void> {
-    await (await this.#loading)?.destroy();
-  }
-
-  async #dispatchLater(request: RestRequest, headers: readonly string[], exchange: Exchange): Promise<void> {
-    this.#loading ??= this.#load();
-    this.#loaded = await this.#loading;
-    // One that was given up meanwhile says so to its controller.
-    this.#loaded.dispatch(request, headers, exchange);
+    await (await this.#coming).destroy();
   }
 }

@@ -7,7 +7,7 @@ import {
   KEEP_ALIVE_MAX_MS,
   type RequestDispatcher,
 } from "./dispatcher.ts";
-import type { Exchange } from "./exchange.ts";
+import type { Controller, Exchange } from "./exchange.ts";
 import { ANSWER_HEAD_LIMITS } from "./http1/answer-head.ts";
 import { definedOnly } from "./http1/connect.ts";
 
@@ -73,11 +73,53 @@ class UndiciDispatcher implements RequestDispatcher {
         // Nothing is pipelined behind it anyway, and undici would look for work once more at the head of each answer.
         blocking: false,
       },
-      exchange,
+      new Handler(exchange),
     );
   }
 
   destroy(): Promise<void> {
     return this.#dispatcher.destroy();
   }
+}
+
+/** Tells an exchange what undici tells. */
+class Handler implements Dispatcher.DispatchHandler {
+  readonly #exchange: Exchange;
+
+  constructor(exchange: Exchange) {
+    this.#exchange = exchange;
+  }
+
+  onRequestStart(controller: Controller): void {
+    this.#exchange.onRequestStart(controller);
+  }
+
+  onResponseStart(_controller: Controller, status: number, headers: UndiciHeaders): void {
+    // Informational heads come before the answer's own (RFC 9110 §15.2).
+    if (status >= 200) this.#exchange.onResponseStart(status, flatten(headers));
+  }
+
+  onResponseData(controller: Controller, data: Buffer): void {
+    this.#exchange.onResponseData(controller, data);
+  }
+
+  onResponseEnd(): void {
+    this.#exchange.onResponseEnd();
+  }
+
+  onResponseError(_controller: Controller, error: Error): void {
+    this.#exchange.onResponseError(error);
+  }
+}
+
+/** A list where a name came on several lines. */
+type UndiciHeaders = Record<string, string | string[] | undefined>;
+
+function flatten(headers: UndiciHeaders): Readonly<Record<string, string>> {
+  for (const name in headers) {
+    const value = headers[name];
+    if (Array.isArray(value)) headers[name] = value.join(", ");
+  }
+  // No list is left, and undici sets no undefined.
+  return headers as Record<string, string>;
 }

@@ -1,4 +1,5 @@
 import type { Socket } from "node:net";
+import { CHUNKED } from "../../lib/http1/body-length.ts";
 import { ChunkedBody } from "../../lib/http1/chunked-body.ts";
 import type { CarrierContext } from "../carrier.ts";
 import { peerOf } from "../peer-address.ts";
@@ -6,7 +7,6 @@ import type { App } from "../transport.ts";
 import { CONTINUE, Http1Call } from "./call.ts";
 import type { ConnectionFields } from "./connection-fields.ts";
 import { FixedBody } from "./fixed-body.ts";
-import { CHUNKED } from "./framing.ts";
 import { HeadMemory } from "./head-memory.ts";
 import { Output, type Sent } from "./output.ts";
 import { Patience, type Phase } from "./patience.ts";

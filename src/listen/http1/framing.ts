@@ -1,3 +1,4 @@
+import { CHUNKED, CONTENT_LENGTH } from "../../lib/http1/body-length.ts";
 import { hasClose } from "../../lib/http1/connection-options.ts";
 import type { RequestHeaders } from "../transport.ts";
 import { BAD_REQUEST, EXPECTATION_FAILED, type Refusal } from "./refusal.ts";
@@ -11,12 +12,6 @@ export interface Framing {
   /** Whether the caller waits for a 100 before it sends the body. */
   readonly expectsContinue: boolean;
 }
-
-/** The body comes in chunks. */
-export const CHUNKED = -1;
-
-/** Fifteen digits are a petabyte, and a number that is exact. */
-const CONTENT_LENGTH = /^[0-9]{1,15}$/;
 
 /**
  * How the body is framed, by RFC 9112 §6.3, but without its repairs: what other servers have been seen to read in

@@ -2,6 +2,7 @@ import type { IncomingMessage, OutgoingHttpHeaders, ServerResponse } from "node:
 import type { Socket } from "node:net";
 import type { Duplex } from "node:stream";
 import type { Clock, Timer } from "../../lib/clock.ts";
+import { IGNORE_REQUEST } from "../../lib/ignore-request.ts";
 import { isIgnorableHost, readAbsoluteForm } from "../absolute-form.ts";
 import type { Departure } from "../departure.ts";
 import { UNREAD_CALLER_MS } from "../limits.ts";
@@ -167,7 +168,7 @@ class Http1Call implements TransportCall {
     if (countHosts(this.#request.rawHeaders) < 2 && this.#resolveTarget()) this.#app(this);
     else {
       // Else the end of the request would not be noticed, behind which the connection can be closed.
-      this.receive(IGNORE);
+      this.receive(IGNORE_REQUEST);
       this.answer(400, { connection: "close" });
     }
   }
@@ -315,9 +316,6 @@ function endInOneWrite(response: ServerResponse, body: Uint8Array): void {
   if (body.byteLength > ONE_WRITE_BYTES) response.end(body);
   else response.end(Buffer.from(body.buffer, body.byteOffset, body.byteLength).toString("latin1"), "latin1");
 }
-
-/** Takes the rest of a request that is refused. */
-const IGNORE: Receiver = { data() {}, complete() {}, drained() {}, closed() {} };
 
 function countHosts(rawHeaders: readonly string[]): number {
   let hosts = 0;

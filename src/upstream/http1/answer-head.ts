@@ -1,3 +1,4 @@
+import { CHUNKED, CONTENT_LENGTH } from "../../lib/http1/body-length.ts";
 import { hasClose } from "../../lib/http1/connection-options.ts";
 import { FieldLines } from "../../lib/http1/field-lines.ts";
 import { LF } from "../../lib/http1/grammar.ts";
@@ -15,9 +16,6 @@ export interface AnswerHead {
   readonly keepAliveMs: number | undefined;
 }
 
-/** The body comes in chunks. */
-export const CHUNKED = -1;
-
 /** The body ends with the connection. */
 export const UNTIL_CLOSE = -2;
 
@@ -26,9 +24,6 @@ export const ANSWER_HEAD_LIMITS = { headerListBytes: 16 * 1024, headerFields: 10
 
 /** RFC 9112 §4; the reason may be missing together with its blank, as some servers have it. */
 const STATUS_LINE = /^HTTP\/1\.([01]) ([1-9][0-9]{2})(?: [\t\x20-\x7e\x80-\xff]*)?\r\n$/;
-
-/** Fifteen digits are a petabyte, and a number that is exact. */
-const CONTENT_LENGTH = /^[0-9]{1,15}$/;
 
 /** A connection is given up so much before the upstream would: a request that crosses the end is a request lost. */
 const KEEP_ALIVE_MARGIN_MS = 2_000;

@@ -1,6 +1,7 @@
+import { CHUNKED } from "../../lib/http1/body-length.ts";
 import { ChunkedBody } from "../../lib/http1/chunked-body.ts";
 import type { Span } from "../../lib/http1/span.ts";
-import { ANSWER_HEAD_LIMITS, type AnswerHead, CHUNKED, readAnswerHead, UNTIL_CLOSE } from "./answer-head.ts";
+import { ANSWER_HEAD_LIMITS, type AnswerHead, readAnswerHead, UNTIL_CLOSE } from "./answer-head.ts";
 
 /** Told what an answer brings, as it comes. */
 export interface AnswerSink {

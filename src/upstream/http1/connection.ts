@@ -57,7 +57,7 @@ export class UpstreamConnection implements AnswerSink {
       this.#head = this.#parts.requests.head(request, headers);
     } catch (error) {
       // A TypeError, which names what is wrong.
-      exchange.onResponseError(this, error as Error);
+      exchange.onResponseError(error as Error);
       return;
     }
     this.#body = request.body;
@@ -90,7 +90,7 @@ export class UpstreamConnection implements AnswerSink {
   }
 
   onHead({ status, headers }: AnswerHead): void {
-    this.#exchange?.onResponseStart(this, status, headers);
+    this.#exchange?.onResponseStart(status, headers);
   }
 
   onData(data: Buffer): void {
@@ -191,7 +191,7 @@ export class UpstreamConnection implements AnswerSink {
     const unused = !this.#sent && this.#connecting === undefined;
     this.#forget();
     if (!unused) this.#drop();
-    exchange?.onResponseError(this, why);
+    exchange?.onResponseError(why);
   }
 
   #forget(): void {
