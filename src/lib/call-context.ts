@@ -1,4 +1,5 @@
 import type { ConnectError } from "@connectrpc/connect";
+import type { EndListener } from "./end-listeners.ts";
 
 /**
  * Deadline and cancellation of one call in one object, handed from the socket to the upstream request,
@@ -14,6 +15,8 @@ export interface CallContext {
    * UNAVAILABLE (gateway drains); `undefined` while somebody does.
    */
   readonly ended: ConnectError | undefined;
-  /** Calls `listener` once when {@link ended} is set (at once if it is). Returns a function that forgets the listener. */
-  onEnd(listener: (why: ConnectError) => void): () => void;
+  /** Tells `listener` once when {@link ended} is set (at once if it is). */
+  onEnd(listener: EndListener): void;
+  /** Forgets a listener; of no effect when there is none such. */
+  offEnd(listener: EndListener): void;
 }

@@ -1,5 +1,11 @@
 import type { Clock, Timer } from "./clock.ts";
 
+/** One whose time may be up. An object and no function, see end-listeners.ts. */
+export interface TimeUp {
+  /** Must not throw. */
+  timeUp(): void;
+}
+
 /**
  * Timers that all run equally long, on one timer of the clock. Those set first are due first, so a list in the order
  * of setting is all that is kept: to set and to cancel one is a few assignments, which counts where every call sets
@@ -18,9 +24,9 @@ export class EqualTimers {
     this.#delayMs = delayMs;
   }
 
-  /** Calls `fn` once, unless it is cancelled before. `fn` must not throw. */
-  set(fn: () => void): Timer {
-    const waiting = new Waiting(this, this.#clock.monotonic() + this.#delayMs, fn);
+  /** Tells `who` once, unless it is cancelled before. */
+  set(who: TimeUp): Timer {
+    const waiting = new Waiting(this, this.#clock.monotonic() + this.#delayMs, who);
     const before = this.#newest;
     waiting.before = before;
     if (before) before.after = waiting;
@@ -55,7 +61,7 @@ export class EqualTimers {
         return;
       }
       oldest.cancel();
-      oldest.fn();
+      oldest.who.timeUp();
     }
   };
 }
@@ -63,15 +69,15 @@ export class EqualTimers {
 /** One of them, and its place in the list. */
 class Waiting implements Timer {
   readonly due: number;
-  readonly fn: () => void;
+  readonly who: TimeUp;
   before: Waiting | undefined;
   after: Waiting | undefined;
   #among: EqualTimers | undefined;
 
-  constructor(among: EqualTimers, due: number, fn: () => void) {
+  constructor(among: EqualTimers, due: number, who: TimeUp) {
     this.#among = among;
     this.due = due;
-    this.fn = fn;
+    this.who = who;
     this.before = undefined;
     this.after = undefined;
   }

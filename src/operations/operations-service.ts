@@ -1,10 +1,10 @@
 import { create } from "@bufbuild/protobuf";
 import { type Empty, EmptySchema } from "@bufbuild/protobuf/wkt";
-import type { CancelOperationRequest, Operations } from "../../gen/google/longrunning/operations_pb.ts";
+import type { Operations } from "../../gen/google/longrunning/operations_pb.ts";
 import type { Encoded } from "../lib/encoded.ts";
-import type { Call } from "../rpc/call.ts";
 import type { ServiceHandlers } from "../rpc/handler.ts";
 import type { OperationsApi } from "../upstream/operations-api.ts";
+import type { PlainAnswer } from "../waiting/cancel/plain-cancel.ts";
 import { waitForOperation } from "../waiting/deliver/wait-for-operation.ts";
 import type { WaitingEngine } from "../waiting/engine.ts";
 import { MAX_STALENESS_HEADER, maxStalenessMs } from "./max-staleness.ts";
@@ -26,24 +26,18 @@ export function createOperationsHandlers(engine: WaitingEngine): ServiceHandlers
     getOperation: (request, call) =>
       engine.get(request.name, new RpcUpstreamCall(call), maxStalenessMs(call.header(MAX_STALENESS_HEADER))),
     listOperations: (request, call) => engine.list(request, new RpcUpstreamCall(call)),
-    cancelOperation: (request, call) => cancel(engine, request, call),
+    cancelOperation: ({ name }, call) => engine.cancel(name, new RpcUpstreamCall(call), cancelAnswer),
     deleteOperation: (request, call) => engine.delete(request.name, new RpcUpstreamCall(call)).then(empty),
     waitOperation: (request, call) =>
       waitForOperation(engine, request.name, timeoutMs(request.timeout), call),
   };
 }
 
-function cancel(
-  engine: WaitingEngine,
-  { name }: CancelOperationRequest,
-  call: Call,
-): Promise<Encoded<Empty>> {
-  return engine.cancel(name, new RpcUpstreamCall(call)).then(({ error, outcome }) => {
-    // Leading metadata would keep gRPC from sending an error as Trailers-Only.
-    if (outcome) (error?.metadata ?? call.responseHeader).set(CANCEL_OUTCOME_HEADER, outcome);
-    if (error) throw error;
-    return EMPTY;
-  });
+function cancelAnswer({ error, outcome }: PlainAnswer, call: RpcUpstreamCall): Encoded<Empty> {
+  // Leading metadata, even none of it, would keep gRPC from sending an error as Trailers-Only.
+  if (outcome) (error?.metadata ?? call.responseHeader).set(CANCEL_OUTCOME_HEADER, outcome);
+  if (error) throw error;
+  return EMPTY;
 }
 
 const NO_BYTES = new Uint8Array(0);

@@ -1,7 +1,9 @@
 import type { ConnectError } from "@connectrpc/connect";
 import { UPSTREAM_REQUEST_ID_HEADER, UPSTREAM_STATUS_HEADER } from "../errors/from-upstream.ts";
+import type { EndListener } from "../lib/end-listeners.ts";
 import type { TraceContext } from "../lib/trace-context.ts";
 import type { Call } from "../rpc/call.ts";
+import type { Metadata } from "../rpc/metadata.ts";
 import type { UpstreamAnswerInfo, UpstreamCall } from "../upstream/operations-api.ts";
 
 /** An RPC as the upstream stage sees it: same deadline, same cancellation, and its answer's facts become metadata. */
@@ -20,12 +22,20 @@ export class RpcUpstreamCall implements UpstreamCall {
     this.trace = call.trace;
   }
 
+  get responseHeader(): Metadata {
+    return this.call.responseHeader;
+  }
+
   get ended(): ConnectError | undefined {
     return this.call.ended;
   }
 
-  onEnd(listener: (why: ConnectError) => void): () => void {
-    return this.call.onEnd(listener);
+  onEnd(listener: EndListener): void {
+    this.call.onEnd(listener);
+  }
+
+  offEnd(listener: EndListener): void {
+    this.call.offEnd(listener);
   }
 
   /**

@@ -2,7 +2,7 @@ import type { DescMethod, Message, Registry } from "@bufbuild/protobuf";
 import { ConnectError } from "@connectrpc/connect";
 import { finishError, REQUEST_ID_HEADER } from "../errors/fit.ts";
 import { gatewayError } from "../errors/reasons.ts";
-import { EndListeners } from "../lib/end-listeners.ts";
+import { type EndListener, EndListeners } from "../lib/end-listeners.ts";
 import type { Expiring } from "../lib/timer-wheel.ts";
 import { readTraceContext, type TraceContext } from "../lib/trace-context.ts";
 import type { Receiver, TransportCall } from "../listen/transport.ts";
@@ -156,14 +156,16 @@ export abstract class RpcCall<H = unknown> implements FinishedCall, Answering, R
     return this.#abort.signal;
   }
 
-  onEnd(listener: (why: ConnectError) => void): () => void {
-    if (this.ended) {
-      listener(this.ended);
-      return doNothing;
+  onEnd(listener: EndListener): void {
+    if (this.ended) listener.callEnded(this.ended);
+    else if (this.phase !== "answered") {
+      this.#listeners ??= new EndListeners();
+      this.#listeners.add(listener);
     }
-    if (this.phase === "answered") return doNothing;
-    this.#listeners ??= new EndListeners();
-    return this.#listeners.add(listener);
+  }
+
+  offEnd(listener: EndListener): void {
+    this.#listeners?.delete(listener);
   }
 
   data(chunk: Buffer): void {
@@ -356,5 +358,3 @@ function inTooManyPieces(limit: number): ConnectError {
 function arrivedTooLate(limitMs: number): ConnectError {
   return gatewayError("DEADLINE_PASSED", `the request did not arrive within ${limitMs} ms`);
 }
-
-function doNothing(): void {}

@@ -2,6 +2,8 @@ import type { ConnectError } from "@connectrpc/connect";
 import { errorFromResponse, upstreamRequestId } from "../errors/from-upstream.ts";
 import { retryDelayMs } from "../errors/retry-delay.ts";
 import type { CallContext } from "../lib/call-context.ts";
+import type { EndListener } from "../lib/end-listeners.ts";
+import type { Resolvers } from "../lib/resolvers.ts";
 import type { RestRequest, RestResponse } from "../lib/rest.ts";
 import { type FailedRequest, failed, failedWithout } from "./failed-request.ts";
 import { headersFor, type OutboundHeaders, withTrace } from "./headers.ts";
@@ -27,8 +29,7 @@ export class Execution<T> implements SendListener {
   private readonly request: RestRequest;
   private readonly call: UpstreamCall;
   private readonly read: ReadAnswer<T>;
-  private readonly resolve: (result: T) => void;
-  private readonly reject: (why: unknown) => void;
+  private readonly told: Resolvers<T>;
   private headers: OutboundHeaders | undefined;
   /** A new token was asked for in place of a refused one; once in each try. */
   private replaced = false;
@@ -38,23 +39,24 @@ export class Execution<T> implements SendListener {
   private sentAt = 0;
   private last: RestResponse | undefined;
 
-  /** `finish`: a request that was sent finishes when its call ends, and its answer is reported to the call. */
+  /**
+   * @param finish a request that was sent finishes when its call ends, and its answer is reported to the call
+   * @param told once, what `read` made of the answer, or why there is none: a ConnectError, or what `read` threw
+   */
   constructor(
     parts: RestClientParts,
     request: RestRequest,
     call: UpstreamCall,
     read: ReadAnswer<T>,
     finish: boolean,
-    resolve: (result: T) => void,
-    reject: (why: unknown) => void,
+    told: Resolvers<T>,
   ) {
     this.parts = parts;
     this.request = request;
     this.call = call;
     this.background = call.background === true;
     this.read = read;
-    this.resolve = resolve;
-    this.reject = reject;
+    this.told = told;
     this.onLateEnd = finish ? (end) => this.lateEnd(end) : undefined;
   }
 
@@ -106,9 +108,9 @@ export class Execution<T> implements SendListener {
   private succeed(response: RestResponse): void {
     this.report();
     try {
-      this.resolve(this.read(response, this.attempts));
+      this.told.resolve(this.read(response, this.attempts));
     } catch (error) {
-      this.reject(error);
+      this.told.reject(error);
     }
   }
 
@@ -137,7 +139,7 @@ export class Execution<T> implements SendListener {
     try {
       this.retryOrFail(failedWithout(cause, { attempts: this.attempts, tokenRetryAfterMs }));
     } catch (bug) {
-      this.reject(bug);
+      this.told.reject(bug);
     }
   }
 
@@ -176,19 +178,23 @@ export class Execution<T> implements SendListener {
 
   /** Waits, no longer than the call. */
   private pause(ms: number, then: () => void): void {
+    const { call } = this;
+    const end: EndListener = {
+      callEnded: (why) => {
+        timer.cancel();
+        this.fail(why);
+      },
+    };
     const timer = this.parts.clock.setTimer(ms, () => {
-      forget();
+      call.offEnd(end);
       then();
     });
-    const forget = this.call.onEnd((why) => {
-      timer.cancel();
-      this.fail(why);
-    });
+    call.onEnd(end);
   }
 
   private fail(error: ConnectError): void {
     this.report();
-    this.reject(error);
+    this.told.reject(error);
   }
 
   private lateEnd(end: RestResponse | SendFailure): void {
@@ -214,7 +220,8 @@ export class Execution<T> implements SendListener {
 /** Waits for what is not tied to the call, and no longer than the call. */
 function untilEnd<T>(promise: Promise<T>, call: CallContext): Promise<T> {
   return new Promise((resolve, reject) => {
-    const forget = call.onEnd(reject);
-    promise.then(resolve, reject).finally(forget);
+    const end: EndListener = { callEnded: reject };
+    call.onEnd(end);
+    promise.then(resolve, reject).finally(() => call.offEnd(end));
   });
 }

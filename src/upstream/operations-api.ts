@@ -5,6 +5,7 @@ import type {
 } from "../../gen/google/longrunning/operations_pb.ts";
 import type { CallContext } from "../lib/call-context.ts";
 import type { Encoded } from "../lib/encoded.ts";
+import type { Resolvers } from "../lib/resolvers.ts";
 import type { TraceContext } from "../lib/trace-context.ts";
 
 /**
@@ -20,7 +21,11 @@ export interface OperationsApi {
   check(request: CheckedRequest): void;
   get(name: string, call: UpstreamCall): Promise<Encoded<Operation>>;
   list(request: ListOperationsRequest, call: UpstreamCall): Promise<Encoded<ListOperationsResponse>>;
-  cancel(name: string, call: UpstreamCall): Promise<void>;
+  /**
+   * Tells `told` what the cancel came to, maybe before this returns. No promise: it is what a gateway is asked most, and
+   * who asks has an object to be told.
+   */
+  cancel(name: string, call: UpstreamCall, told: Resolvers<void>): void;
   delete(name: string, call: UpstreamCall): Promise<void>;
 }
 

@@ -1,4 +1,5 @@
 import type { Clock } from "../lib/clock.ts";
+import type { Resolvers } from "../lib/resolvers.ts";
 import type { RestRequest } from "../lib/rest.ts";
 import type { UpstreamCredentials } from "./credentials.ts";
 import { Execution, type ReadAnswer } from "./execution.ts";
@@ -36,14 +37,18 @@ export class RestClient {
    * it is a read.
    *
    * @param finish lets a request that was sent finish when its call ends; its answer is then reported to the call
-   * @returns what `read` makes of the answer, which is a 2xx; rejects with a ConnectError
+   * @param told what `read` makes of the answer, which is a 2xx, or a ConnectError; maybe before this returns
    */
-  execute<T>(request: RestRequest, call: UpstreamCall, read: ReadAnswer<T>, finish = false): Promise<T> {
+  execute<T>(
+    request: RestRequest,
+    call: UpstreamCall,
+    read: ReadAnswer<T>,
+    finish: boolean,
+    told: Resolvers<T>,
+  ): void {
     const { budget, clock } = this.parts;
     // Each call is traffic that the retry budget is a share of.
     budget.countRequest(clock.monotonic());
-    return new Promise((resolve, reject) =>
-      new Execution(this.parts, request, call, read, finish, resolve, reject).start(),
-    );
+    new Execution(this.parts, request, call, read, finish, told).start();
   }
 }

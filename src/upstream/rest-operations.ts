@@ -9,6 +9,7 @@ import {
 import { errorFromFailure, UpstreamFailure } from "../errors/from-failure.ts";
 import type { Encoded } from "../lib/encoded.ts";
 import { hasIdOf } from "../lib/operation-id.ts";
+import type { Resolvers } from "../lib/resolvers.ts";
 import type { RestRequest, RestResponse } from "../lib/rest.ts";
 import { decodeOperation } from "../transcode/operation-codec.ts";
 import { readAccepted } from "./cancel.ts";
@@ -49,8 +50,10 @@ export class RestOperations implements OperationsApi {
   }
 
   get(name: string, call: UpstreamCall): Promise<Encoded<Operation>> {
+    const settled = Promise.withResolvers<Encoded<Operation>>();
     const read = (response: RestResponse) => readOperation(response, name);
-    return this.execute(Operations.method.getOperation, name, call, read, false);
+    this.execute(Operations.method.getOperation, name, call, read, false, settled);
+    return settled.promise;
   }
 
   async list(request: ListOperationsRequest, call: UpstreamCall): Promise<Encoded<ListOperationsResponse>> {
@@ -58,7 +61,11 @@ export class RestOperations implements OperationsApi {
       return await listPage(
         request,
         (page) => this.transcoder.transcode(Operations.method.listOperations, page),
-        (page) => this.client.execute(page, call, (response) => response),
+        (page) => {
+          const settled = Promise.withResolvers<RestResponse>();
+          this.client.execute(page, call, (response) => response, false, settled);
+          return settled.promise;
+        },
       );
     } catch (error) {
       throw decodeError(error);
@@ -69,12 +76,14 @@ export class RestOperations implements OperationsApi {
    * Asks the upstream to cancel an operation: one POST. One that may have been carried out is never simply sent again;
    * a read has to come first, and that is the caller's to do (waiting/cancel/cancel-resolution.ts).
    */
-  cancel(name: string, call: UpstreamCall): Promise<void> {
-    return this.execute(Operations.method.cancelOperation, name, call, readAccepted, true);
+  cancel(name: string, call: UpstreamCall, told: Resolvers<void>): void {
+    this.execute(Operations.method.cancelOperation, name, call, readAccepted, true, told);
   }
 
   delete(name: string, call: UpstreamCall): Promise<void> {
-    return this.execute(Operations.method.deleteOperation, name, call, ignoreAnswer, false);
+    const settled = Promise.withResolvers<void>();
+    this.execute(Operations.method.deleteOperation, name, call, ignoreAnswer, false, settled);
+    return settled.promise;
   }
 
   private execute<T>(
@@ -83,12 +92,16 @@ export class RestOperations implements OperationsApi {
     call: UpstreamCall,
     read: ReadAnswer<T>,
     finish: boolean,
-  ): Promise<T> {
+    told: Resolvers<T>,
+  ): void {
+    let request: RestRequest;
     try {
-      return this.client.execute(this.named(method, name), call, read, finish);
+      request = this.named(method, name);
     } catch (error) {
-      return Promise.reject(error);
+      told.reject(error);
+      return;
     }
+    this.client.execute(request, call, read, finish, told);
   }
 
   /** The request of a method that takes a name and nothing else. */

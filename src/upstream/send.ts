@@ -1,6 +1,7 @@
 import type { ConnectError } from "@connectrpc/connect";
 import type { CallContext } from "../lib/call-context.ts";
 import type { Clock, Timer } from "../lib/clock.ts";
+import type { EndListener } from "../lib/end-listeners.ts";
 import { type Link, LinkedList } from "../lib/linked-list.ts";
 import type { RestRequest, RestResponse } from "../lib/rest.ts";
 import {
@@ -96,8 +97,8 @@ export class Sender {
       listener.onFailure(new SendFailure(refused, false));
       return;
     }
-    const delivery = new Delivery(this, request, headers, listener, this.limits);
-    delivery.watch(call);
+    const delivery = new Delivery(this, request, headers, call, listener, this.limits);
+    call.onEnd(delivery);
     delivery.inFlight = this.inFlight.add(delivery);
     this.sweepTimer ??= this.clock.setTimer(SWEEP_MS, this.sweep);
     const dispatcher = this.idle.pop() ?? this.grow();
@@ -171,7 +172,7 @@ export class Sender {
 }
 
 /** One request on its way, between the call that waits for it and its connection. */
-class Delivery extends Exchange {
+class Delivery extends Exchange implements EndListener {
   readonly request: RestRequest;
   readonly headers: readonly string[];
   dispatcher: RequestDispatcher | undefined;
@@ -179,14 +180,16 @@ class Delivery extends Exchange {
   inFlight: Link<Delivery> | undefined;
   waiting: { readonly line: LinkedList<Delivery>; readonly link: Link<Delivery> } | undefined;
   private readonly sender: Sender;
+  private readonly call: CallContext;
   private readonly listener: SendListener;
-  private forget: (() => void) | undefined;
-  private callEnded = false;
+  /** Its call has ended before it. */
+  private abandoned = false;
 
   constructor(
     sender: Sender,
     request: RestRequest,
     headers: readonly string[],
+    call: CallContext,
     listener: SendListener,
     limits: ExchangeLimits,
   ) {
@@ -194,36 +197,32 @@ class Delivery extends Exchange {
     this.sender = sender;
     this.request = request;
     this.headers = headers;
+    this.call = call;
     this.listener = listener;
   }
 
-  /** Ties the delivery to the call that waits for it. */
-  watch(call: CallContext): void {
-    this.forget = call.onEnd((why) => this.onCallEnd(why));
+  callEnded(why: ConnectError): void {
+    this.abandoned = true;
+    this.listener.onFailure(why);
+    if (this.listener.onLateEnd && this.sent) return;
+    this.abandon(new SendFailure("closed", this.sent));
   }
 
   protected override onResponse(response: RestResponse): void {
     this.sender.ended(this);
-    this.forget?.();
-    if (this.callEnded) this.listener.onLateEnd?.(response);
+    this.call.offEnd(this);
+    if (this.abandoned) this.listener.onLateEnd?.(response);
     else this.listener.onResponse(response);
   }
 
   protected override onFailure(failure: SendFailure): void {
     this.sender.ended(this);
-    this.forget?.();
-    if (!this.callEnded) this.listener.onFailure(failure);
+    this.call.offEnd(this);
+    if (!this.abandoned) this.listener.onFailure(failure);
     else if (failure.sent) this.listener.onLateEnd?.(failure);
   }
 
   protected override onRelease(): void {
     if (this.dispatcher) this.sender.release(this.dispatcher);
-  }
-
-  private onCallEnd(why: ConnectError): void {
-    this.callEnded = true;
-    this.listener.onFailure(why);
-    if (this.listener.onLateEnd && this.sent) return;
-    this.abandon(new SendFailure("closed", this.sent));
   }
 }

@@ -12,13 +12,14 @@ import type { Config, WaitingConfig } from "../config/config.ts";
 import { errorOf } from "../errors/thrown.ts";
 import type { Clock } from "../lib/clock.ts";
 import type { Encoded } from "../lib/encoded.ts";
+import type { EndListener } from "../lib/end-listeners.ts";
 import { EqualTimers } from "../lib/equal-timers.ts";
 import type { Call } from "../rpc/call.ts";
 import type { ResponseStream } from "../rpc/handler.ts";
 import type { OperationsApi, UpstreamCall } from "../upstream/operations-api.ts";
 import { type Attendance, Attendances, type Attending } from "./attendance.ts";
 import { CancelAttempts } from "./cancel/cancel-attempts.ts";
-import { PLAIN_MAX_MS, type PlainAnswer, PlainCancel } from "./cancel/plain-cancel.ts";
+import { PLAIN_MAX_MS, PlainCancel, type ToAnswer } from "./cancel/plain-cancel.ts";
 import {
   CollectionMessages,
   CollectionStream,
@@ -191,9 +192,14 @@ export class WaitingEngine {
   list(request: ListOperationsRequest, call: UpstreamCall): Promise<Encoded<ListOperationsResponse>> {
     const scope = this.scopes.of(request.name);
     return new Promise((resolve, reject) => {
-      let forget = () => {};
+      const end: EndListener = {
+        callEnded: (why) => {
+          takeBack();
+          reject(why);
+        },
+      };
       const takeBack = scope.call((ticket) => {
-        forget();
+        call.offEnd(end);
         const settle = (error?: ConnectError) => {
           const limited = error !== undefined && meaningOf(error, this.options.credentials) === "limited";
           scope.settled(ticket, { limited, retryAfterMs: error && retryAfter(error) });
@@ -210,10 +216,7 @@ export class WaitingEngine {
           },
         );
       });
-      forget = call.onEnd((why) => {
-        takeBack();
-        reject(why);
-      });
+      call.onEnd(end);
     });
   }
 
@@ -223,10 +226,10 @@ export class WaitingEngine {
     this.cache.delete(this.readTarget(this.target(name, call.authorization)).key);
   }
 
-  /** Cancels for a caller who wants no more than the upstream's answer. */
-  cancel(name: string, call: UpstreamCall): Promise<PlainAnswer> {
+  /** Cancels for a caller who wants no more than the upstream's answer; `answer` makes his own of it, or throws his error. */
+  cancel<C extends UpstreamCall, T>(name: string, call: C, answer: ToAnswer<C, T>): Promise<T> {
     const target = this.readTarget(this.target(name, call.authorization));
-    return new PlainCancel(target, call, this.cancels, this.plainTimers).answer;
+    return new PlainCancel(target, call, this.cancels, this.plainTimers, answer).answer;
   }
 
   /** The stream of WatchOperation. Throws a ConnectError when the caller is not let in. */

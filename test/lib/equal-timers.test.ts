@@ -12,7 +12,7 @@ test("each timer fires once, at its time, unless it was cancelled: as the clock'
           const clock = new SimulatedClock();
           const timers = new EqualTimers(clock, 50);
           const log: string[] = [];
-          const set = (fn: () => void) => (equal ? timers.set(fn) : clock.setTimer(50, fn));
+          const set = (fn: () => void) => (equal ? timers.set({ timeUp: fn }) : clock.setTimer(50, fn));
           const made: ReturnType<typeof set>[] = [];
           for (const [i, { waitMs, cancel }] of steps.entries()) {
             made.push(set(() => log.push(`${i} at ${clock.monotonic()}`)));
@@ -34,9 +34,11 @@ test("a timer that is set while another one fires has its whole time", async () 
   const clock = new SimulatedClock();
   const timers = new EqualTimers(clock, 50);
   const fired: number[] = [];
-  timers.set(() => {
-    fired.push(clock.monotonic());
-    timers.set(() => fired.push(clock.monotonic()));
+  timers.set({
+    timeUp: () => {
+      fired.push(clock.monotonic());
+      timers.set({ timeUp: () => fired.push(clock.monotonic()) });
+    },
   });
   await clock.advance(200);
   expect(fired).toEqual([50, 100]);
@@ -46,7 +48,7 @@ test("a timer that is set while another one fires has its whole time", async () 
 test("runs one timer of the clock, however many are set, and none when all are cancelled", () => {
   const clock = new SimulatedClock();
   const timers = new EqualTimers(clock, 50);
-  const all = Array.from({ length: 1_000 }, () => timers.set(() => {}));
+  const all = Array.from({ length: 1_000 }, () => timers.set({ timeUp: () => {} }));
   expect(clock.pending).toBe(1);
   for (const timer of all) timer.cancel();
   expect(clock.pending).toBe(0);

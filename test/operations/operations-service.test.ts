@@ -9,6 +9,7 @@ import {
 } from "../../gen/google/longrunning/operations_pb.ts";
 import { loadConfig } from "../../src/config/load.ts";
 import { systemClock } from "../../src/lib/clock.ts";
+import type { Resolvers } from "../../src/lib/resolvers.ts";
 import { createOperationsHandlers } from "../../src/operations/operations-service.ts";
 import type { OperationsApi, UpstreamCall } from "../../src/upstream/operations-api.ts";
 import { WaitingEngine } from "../../src/waiting/engine.ts";
@@ -80,8 +81,10 @@ test("lets the upstream know when the only caller of a read goes", async () => {
   );
   await expect.poll(() => upstream.calls).toHaveLength(1);
   let heard: ConnectError | undefined;
-  upstream.calls[0]![2].onEnd((why) => {
-    heard = why;
+  upstream.calls[0]![2].onEnd({
+    callEnded: (why) => {
+      heard = why;
+    },
   });
   call.end();
   await expect(answer).rejects.toMatchObject({ code: Code.Canceled });
@@ -115,8 +118,13 @@ class RecordingUpstream implements OperationsApi {
     this.record("list", request.name, call);
     return encode(ListOperationsResponseSchema, create(ListOperationsResponseSchema, {}));
   }
-  async cancel(name: string, call: UpstreamCall) {
-    this.record("cancel", name, call);
+  cancel(name: string, call: UpstreamCall, told: Resolvers<void>) {
+    try {
+      this.record("cancel", name, call);
+      told.resolve();
+    } catch (error) {
+      told.reject(error);
+    }
   }
   async delete(name: string, call: UpstreamCall) {
     this.record("delete", name, call);

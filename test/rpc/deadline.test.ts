@@ -120,7 +120,7 @@ describe.each(Object.entries(forms))("a deadline over %s", (_name, { headers, bo
     let seen: Call | undefined;
     const { clock, app } = setUp((_message, call) => {
       seen = call;
-      call.onEnd((why) => heard.push(why));
+      call.onEnd({ callEnded: (why) => heard.push(why) });
       call.signal.addEventListener("abort", () => heard.push(call.signal.reason));
       return new Promise(() => {});
     });

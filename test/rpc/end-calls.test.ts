@@ -17,7 +17,7 @@ it("endCalls() answers every open call with UNAVAILABLE and tells its handler, h
     [
       echoService({
         say: (message, call) => {
-          call.onEnd((why) => told.push(why));
+          call.onEnd({ callEnded: (why) => told.push(why) });
           return message.text === "" ? message : new Promise(() => {});
         },
       }),

@@ -1,6 +1,7 @@
 import { ConnectError } from "@connectrpc/connect";
 import type { EmulatorRequest } from "../../src/emulator/emulator.ts";
 import { createEmulator, type Emulator, type EmulatorOptions } from "../../src/emulator/emulator.ts";
+import type { EndListener } from "../../src/lib/end-listeners.ts";
 import type { RestRequest } from "../../src/lib/rest.ts";
 import { noCredentials } from "../../src/upstream/credentials.ts";
 import { RestClient } from "../../src/upstream/rest-client.ts";
@@ -35,15 +36,17 @@ export function emulatorApi(
     const end = (tell: () => void): void => {
       if (!open) return;
       open = false;
-      forget();
+      call.offEnd(listening);
       tell();
     };
-    const forget = call.onEnd((why) =>
-      end(() => {
-        listener.onFailure(why);
-        for (const abort of leave) abort();
-      }),
-    );
+    const listening: EndListener = {
+      callEnded: (why) =>
+        end(() => {
+          listener.onFailure(why);
+          for (const abort of leave) abort();
+        }),
+    };
+    call.onEnd(listening);
     clock.setTimer(network.latency(request), async () => {
       const exchange: EmulatorRequest = {
         verb: request.verb,

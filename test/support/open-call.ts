@@ -1,5 +1,6 @@
 import { Code, ConnectError } from "@connectrpc/connect";
 import { type Clock, systemClock } from "../../src/lib/clock.ts";
+import type { EndListener } from "../../src/lib/end-listeners.ts";
 import type { UpstreamAnswerInfo, UpstreamCall } from "../../src/upstream/operations-api.ts";
 
 export interface OpenCallOptions {
@@ -18,7 +19,7 @@ export class OpenCall implements UpstreamCall {
   readonly retry: boolean;
   readonly answers: UpstreamAnswerInfo[] = [];
   ended: ConnectError | undefined;
-  readonly listeners = new Set<(why: ConnectError) => void>();
+  readonly listeners = new Set<EndListener>();
 
   constructor(options: OpenCallOptions = {}) {
     const { timeoutMs, clock = systemClock } = options;
@@ -32,17 +33,17 @@ export class OpenCall implements UpstreamCall {
   end(why = new ConnectError("gone", Code.Canceled)): void {
     if (this.ended) return;
     this.ended = why;
-    for (const listener of [...this.listeners]) listener(why);
+    for (const listener of [...this.listeners]) listener.callEnded(why);
     this.listeners.clear();
   }
 
-  onEnd(listener: (why: ConnectError) => void): () => void {
-    if (this.ended) {
-      listener(this.ended);
-      return () => {};
-    }
-    this.listeners.add(listener);
-    return () => this.listeners.delete(listener);
+  onEnd(listener: EndListener): void {
+    if (this.ended) listener.callEnded(this.ended);
+    else this.listeners.add(listener);
+  }
+
+  offEnd(listener: EndListener): void {
+    this.listeners.delete(listener);
   }
 
   onUpstreamAnswer(info: UpstreamAnswerInfo): void {

@@ -13,6 +13,8 @@ import {
 import { errorFromResponse } from "../../src/errors/from-upstream.ts";
 import { gatewayError } from "../../src/errors/reasons.ts";
 import type { Encoded } from "../../src/lib/encoded.ts";
+import type { EndListener } from "../../src/lib/end-listeners.ts";
+import type { Resolvers } from "../../src/lib/resolvers.ts";
 import type { OperationsApi, UpstreamCall } from "../../src/upstream/operations-api.ts";
 import { encode } from "./encode.ts";
 import type { SimulatedClock } from "./simulated-clock.ts";
@@ -143,8 +145,11 @@ export class SimulatedUpstream implements OperationsApi {
     );
   }
 
-  cancel(name: string, call: UpstreamCall): Promise<void> {
-    return this.exchange("cancel", name, call, () => this.applyCancel(name, call));
+  cancel(name: string, call: UpstreamCall, told: Resolvers<void>): void {
+    this.exchange("cancel", name, call, () => this.applyCancel(name, call)).then(
+      () => told.resolve(),
+      (error) => told.reject(error),
+    );
   }
 
   delete(): Promise<void> {
@@ -275,12 +280,13 @@ export class SimulatedUpstream implements OperationsApi {
         reject(call.ended);
         return;
       }
-      const forget = call.onEnd((why) => reject(why));
+      const end: EndListener = { callEnded: reject };
+      call.onEnd(end);
       clock.setTimer(latency / 2, () => {
         seen.arrived = clock.monotonic();
         const outcome = this.outcome(kind, name, nth, act);
         clock.setTimer(latency / 2, () => {
-          forget();
+          call.offEnd(end);
           seen.status = "status" in outcome ? outcome.status : 200;
           if (seen.status > 0)
             call.onUpstreamAnswer?.({

@@ -2,6 +2,7 @@ import type { DescMethod } from "@bufbuild/protobuf";
 import { Code, ConnectError } from "@connectrpc/connect";
 import { Operations } from "../../gen/google/longrunning/operations_pb.ts";
 import type { Clock, Timer } from "../../src/lib/clock.ts";
+import type { EndListener } from "../../src/lib/end-listeners.ts";
 import { readTraceContext, type TraceContext } from "../../src/lib/trace-context.ts";
 import type { Call, ProtocolName } from "../../src/rpc/call.ts";
 import { Metadata } from "../../src/rpc/metadata.ts";
@@ -27,7 +28,7 @@ export class TestCall implements Call {
   readonly responseTrailer = new Metadata();
   ended: ConnectError | undefined;
   private readonly headers: Readonly<Record<string, string>>;
-  private readonly listeners = new Set<(why: ConnectError) => void>();
+  private readonly listeners = new Set<EndListener>();
   private readonly timer: Timer | undefined;
 
   constructor(options: TestCallOptions = {}) {
@@ -49,7 +50,7 @@ export class TestCall implements Call {
     if (this.ended) return;
     this.ended = why;
     this.timer?.cancel();
-    for (const listener of [...this.listeners]) listener(why);
+    for (const listener of [...this.listeners]) listener.callEnded(why);
     this.listeners.clear();
   }
 
@@ -63,13 +64,13 @@ export class TestCall implements Call {
     return this.listeners.size;
   }
 
-  onEnd(listener: (why: ConnectError) => void): () => void {
-    if (this.ended) {
-      listener(this.ended);
-      return () => {};
-    }
-    this.listeners.add(listener);
-    return () => this.listeners.delete(listener);
+  onEnd(listener: EndListener): void {
+    if (this.ended) listener.callEnded(this.ended);
+    else this.listeners.add(listener);
+  }
+
+  offEnd(listener: EndListener): void {
+    this.listeners.delete(listener);
   }
 
   header(name: string): string | undefined {
@@ -78,7 +79,7 @@ export class TestCall implements Call {
 
   get signal(): AbortSignal {
     const controller = new AbortController();
-    this.onEnd((why) => controller.abort(why));
+    this.onEnd({ callEnded: (why) => controller.abort(why) });
     return controller.signal;
   }
 }

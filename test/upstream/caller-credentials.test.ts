@@ -1,6 +1,7 @@
 import { Code, type ConnectError } from "@connectrpc/connect";
 import { expect, test } from "vitest";
 import { ErrorInfoSchema } from "../../gen/google/rpc/error_details_pb.ts";
+import { cancelled } from "../support/cancelled.ts";
 import { errorText } from "../support/error-text.ts";
 import { OPERATION, startFaultUpstream } from "../support/fault-upstream.ts";
 import { OpenCall } from "../support/open-call.ts";
@@ -21,7 +22,7 @@ test.each(["Bearer ya29.A-b_c~d+e/f==", "bearer lower", `Bearer ${"x".repeat(4_0
       { credentials: "caller" },
     );
     await at.upstream.api.get(OPERATION, new OpenCall({ authorization }));
-    await at.upstream.api.cancel(OPERATION, new OpenCall({ authorization }));
+    await cancelled(at.upstream.api, OPERATION, new OpenCall({ authorization }));
     for (const { head } of at.server.requests)
       expect(head.split("\r\n").filter((line) => /^authorization:/i.test(line))).toEqual([
         `authorization: ${authorization}`,
@@ -58,7 +59,7 @@ test.each([
 ])("refuses the authorization %.30j and sends nothing", async (authorization, reason) => {
   await using at = await startFaultUpstream((_, reply) => reply.json(200, {}), { credentials: "caller" });
   const options = authorization === undefined ? {} : { authorization };
-  const error = await failure(at.upstream.api.cancel(OPERATION, new OpenCall(options)));
+  const error = await failure(cancelled(at.upstream.api, OPERATION, new OpenCall(options)));
   expect(error.code).toBe(Code.Unauthenticated);
   expect(error.findDetails(ErrorInfoSchema)[0]?.reason).toBe(reason);
   expect(at.server.connections).toBe(0);

@@ -1,6 +1,7 @@
 import { Code, type ConnectError } from "@connectrpc/connect";
 import { expect, test } from "vitest";
 import { ErrorInfoSchema } from "../../gen/google/rpc/error_details_pb.ts";
+import { cancelled } from "../support/cancelled.ts";
 import { FastClock } from "../support/fast-clock.ts";
 import type { Reply } from "../support/fault-server.ts";
 import { OPERATION, startFaultUpstream } from "../support/fault-upstream.ts";
@@ -51,7 +52,7 @@ async function cancel(truth: Truth, options: { retry?: boolean } = {}) {
     clock,
   );
   const call = new OpenCall({ clock, ...options });
-  const error: ConnectError | undefined = await at.upstream.api.cancel(OPERATION, call).then(
+  const error: ConnectError | undefined = await cancelled(at.upstream.api, OPERATION, call).then(
     () => undefined,
     (failure) => failure,
   );
@@ -124,7 +125,7 @@ test("finishes a POST whose caller has left, and reports what the upstream said"
     }, 100),
   );
   const call = new OpenCall();
-  const ended = at.upstream.api.cancel(OPERATION, call).catch((error) => error.code);
+  const ended = cancelled(at.upstream.api, OPERATION, call).catch((error) => error.code);
   while (at.server.requests.length === 0) await new Promise((resolve) => setTimeout(resolve, 5));
   call.end();
   expect([await ended, call.answers]).toEqual([Code.Canceled, []]);
@@ -137,6 +138,6 @@ test("sends no POST for a caller who left before", async () => {
   await using at = await startFaultUpstream((_, reply) => reply.json(200, {}));
   const call = new OpenCall();
   call.end();
-  await expect(at.upstream.api.cancel(OPERATION, call)).rejects.toMatchObject({ code: Code.Canceled });
+  await expect(cancelled(at.upstream.api, OPERATION, call)).rejects.toMatchObject({ code: Code.Canceled });
   expect(at.server.connections).toBe(0);
 });

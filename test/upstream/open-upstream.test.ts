@@ -10,6 +10,7 @@ import type { UpstreamConfig } from "../../src/config/config.ts";
 import { systemClock } from "../../src/lib/clock.ts";
 import { openUpstream } from "../../src/upstream/open-upstream.ts";
 import { healthcareBindings } from "../support/bindings.ts";
+import { cancelled } from "../support/cancelled.ts";
 import {
   CA_CERTIFICATE,
   CLIENT_CERTIFICATE,
@@ -180,7 +181,7 @@ test("sends requests in clear text to the HTTP proxy as whole URLs", async () =>
   await using proxy = await startConnectProxy(1);
   const endpoint = "http://emulator.example:8080";
   const upstream = open({ endpoint, proxy: { httpProxy: proxy.url } });
-  await upstream.api.cancel(OPERATION, new OpenCall());
+  await cancelled(upstream.api, OPERATION, new OpenCall());
   expect(proxy.seen).toEqual([`POST ${endpoint}/v1beta1/${OPERATION}:cancel`]);
   await upstream.close();
 });
@@ -193,7 +194,7 @@ test("keeps a proxy's refusal of a request in clear text from its caller, and go
     proxy: { httpProxy: proxy.url },
   });
   for (let n = 0; n < 3; n++) {
-    const error = await failure(upstream.api.cancel(OPERATION, new OpenCall({ retry: false })));
+    const error = await failure(cancelled(upstream.api, OPERATION, new OpenCall({ retry: false })));
     expect(error.code).toBe(Code.Unavailable);
   }
   expect([proxy.seen.length, upstream.load()]).toEqual([3, 0]);

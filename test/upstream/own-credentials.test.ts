@@ -2,6 +2,7 @@ import { Code, type ConnectError } from "@connectrpc/connect";
 import { expect, test } from "vitest";
 import { ErrorInfoSchema, RetryInfoSchema } from "../../gen/google/rpc/error_details_pb.ts";
 import { LAYER_HEADER } from "../../src/errors/reasons.ts";
+import { cancelled } from "../support/cancelled.ts";
 import { CredentialEnvironment } from "../support/credential-environment.ts";
 import { errorText } from "../support/error-text.ts";
 import { fastest } from "../support/fastest.ts";
@@ -79,10 +80,10 @@ test("forces one new token and tries once more when the upstream refuses the fir
     ADC,
   );
   const call = new OpenCall();
-  await at.upstream.api.cancel(OPERATION, call);
+  await cancelled(at.upstream.api, OPERATION, call);
   expect(tokens(at.server)).toEqual(["Bearer token-1", "Bearer token-2"]);
   expect(call.answers).toEqual([{ httpStatus: 200, requestId: undefined, attempts: 2 }]);
-  await at.upstream.api.cancel(OPERATION, new OpenCall({ retry: false }));
+  await cancelled(at.upstream.api, OPERATION, new OpenCall({ retry: false }));
   expect(issuer.server.requests.length).toBe(2);
 });
 
@@ -169,7 +170,7 @@ test("counts the token into the caller's deadline", async () => {
   });
   expect(took).toBeLessThan(250);
   const left = new OpenCall();
-  const ended = failure(at.upstream.api.cancel(OPERATION, left));
+  const ended = failure(cancelled(at.upstream.api, OPERATION, left));
   left.end();
   expect((await ended).code).toBe(Code.Canceled);
   expect(at.server.connections).toBe(0);

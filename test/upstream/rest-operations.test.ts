@@ -2,6 +2,7 @@ import { create } from "@bufbuild/protobuf";
 import { Code, ConnectError } from "@connectrpc/connect";
 import { expect, test } from "vitest";
 import { ListOperationsRequestSchema } from "../../gen/google/longrunning/operations_pb.ts";
+import { cancelled } from "../support/cancelled.ts";
 import { DATASET, OPERATION, startFaultUpstream } from "../support/fault-upstream.ts";
 import { OpenCall } from "../support/open-call.ts";
 
@@ -19,7 +20,7 @@ test("answers get, list and cancel from one REST call each", async () => {
   const request = create(ListOperationsRequestSchema, { name: DATASET, pageSize: 5 });
   const page = (await api.list(request, new OpenCall())).toMessage();
   expect([page.operations.map(({ name }) => name), page.nextPageToken]).toEqual([[OPERATION], "n"]);
-  await api.cancel(OPERATION, new OpenCall());
+  await cancelled(api, OPERATION, new OpenCall());
   expect(at.lines()).toEqual(["GET operations/1", "GET operations?pageSize=5", "POST operations/1:cancel"]);
 });
 
@@ -29,7 +30,7 @@ test("sends the headers of the closed list and no other", async () => {
   );
   const call = () => new OpenCall({ authorization: "Bearer canary" });
   await at.upstream.api.get(OPERATION, call());
-  await at.upstream.api.cancel(OPERATION, call());
+  await cancelled(at.upstream.api, OPERATION, call());
   const common = ["host", "connection", "accept", "user-agent", "x-goog-api-client"];
   expect(at.server.requests.map(({ headers }) => Object.keys(headers).sort())).toEqual([
     [...common, "accept-encoding"].sort(),

@@ -18,9 +18,15 @@ const NAME = "projects/p/locations/l/datasets/d/operations/1";
 
 /** The gateway's RPCs over an upstream stage that fails in a way it should not, and what is logged of that. */
 function setUp() {
-  const broken = () =>
-    Promise.reject(new TypeError("Cannot read properties of undefined (reading 'secret')"));
-  const api: OperationsApi = { check() {}, get: broken, list: broken, cancel: broken, delete: broken };
+  const bug = new TypeError("Cannot read properties of undefined (reading 'secret')");
+  const broken = () => Promise.reject(bug);
+  const api: OperationsApi = {
+    check() {},
+    get: broken,
+    list: broken,
+    cancel: (_name, _call, told) => told.reject(bug),
+    delete: broken,
+  };
   const loaded = loadConfig({ file: undefined, env: {}, flags: {} });
   if ("problems" in loaded) throw new Error("the defaults are wrong");
   const config = loaded.config.waiting;

@@ -1,5 +1,6 @@
 import type { DescMethod } from "@bufbuild/protobuf";
 import { ConnectError, createContextKey, type HandlerContext } from "@connectrpc/connect";
+import { type EndListener, EndListeners } from "../../lib/end-listeners.ts";
 import { readTraceContext, type TraceContext } from "../../lib/trace-context.ts";
 import type { Call, ProtocolName } from "../call.ts";
 import { Metadata } from "../metadata.ts";
@@ -21,6 +22,7 @@ export class ContextCall implements Call {
   readonly responseTrailer = new Metadata();
   readonly #context: HandlerContext;
   #whenEnded: Promise<never> | undefined;
+  #listeners: EndListeners | undefined;
 
   constructor(context: HandlerContext) {
     this.#context = context;
@@ -48,22 +50,30 @@ export class ContextCall implements Call {
     return this.#context.requestHeader.get(name) ?? undefined;
   }
 
-  onEnd(listener: (why: ConnectError) => void): () => void {
-    const tell = () => {
-      if (this.ended) listener(this.ended);
-    };
+  onEnd(listener: EndListener): void {
     if (this.signal.aborted) {
-      tell();
-      return () => {};
+      if (this.ended) listener.callEnded(this.ended);
+      return;
     }
-    this.signal.addEventListener("abort", tell, { once: true });
-    return () => this.signal.removeEventListener("abort", tell);
+    if (this.#listeners === undefined) {
+      const listeners = new EndListeners();
+      this.#listeners = listeners;
+      const tell = () => {
+        if (this.ended) listeners.tell(this.ended);
+      };
+      this.signal.addEventListener("abort", tell, { once: true });
+    }
+    this.#listeners.add(listener);
+  }
+
+  offEnd(listener: EndListener): void {
+    this.#listeners?.delete(listener);
   }
 
   /** Rejects when nobody waits for the answer any more; never resolves. */
   whenEnded(): Promise<never> {
     this.#whenEnded ??= new Promise((_, reject) => {
-      this.onEnd(reject);
+      this.onEnd({ callEnded: reject });
     });
     return this.#whenEnded;
   }

@@ -58,6 +58,7 @@ export async function cancelAndWait(
         requestId: call.requestId,
         trace: call.trace,
         onEnd: (listener) => call.onEnd(listener),
+        offEnd: (listener) => call.offEnd(listener),
       },
       attempts: engine.cancels,
       setTimer: (timeUp) => clock.setTimer(end - clock.monotonic(), timeUp),

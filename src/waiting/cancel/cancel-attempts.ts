@@ -2,13 +2,14 @@ import type { ConnectError } from "@connectrpc/connect";
 import type { Config } from "../../config/config.ts";
 import { errorOf } from "../../errors/thrown.ts";
 import type { Clock, Timer } from "../../lib/clock.ts";
-import { EqualTimers } from "../../lib/equal-timers.ts";
+import { EqualTimers, type TimeUp } from "../../lib/equal-timers.ts";
+import type { Resolvers } from "../../lib/resolvers.ts";
 import { SmallSet } from "../../lib/small-set.ts";
 import type { TraceContext } from "../../lib/trace-context.ts";
 import type { OperationsApi, UpstreamAnswerInfo } from "../../upstream/operations-api.ts";
 import type { Observation } from "../facts/observation.ts";
 import { meaningOf, retryAfter } from "../facts/read-failure.ts";
-import { EngineCall } from "../share/engine-call.ts";
+import { EngineCall, type EngineCallOptions } from "../share/engine-call.ts";
 import { READ_TIMEOUT_MS, type ReadCollapse, type Reader } from "../share/read-collapse.ts";
 import type { ReadTarget } from "../share/read-target.ts";
 import {
@@ -37,7 +38,7 @@ export interface CancelTools {
 /** What each attempt is handed beside. */
 interface AttemptTools extends CancelTools {
   /** Run for {@link POST_TIMEOUT_MS}. */
-  readonly postTimers: { readonly setTimer: (fn: () => void) => Timer };
+  readonly postTimers: EqualTimers;
   /** Run for {@link JOIN_WINDOW_MS}. */
   readonly joinTimers: EqualTimers;
   /** Nobody may join the attempt any more. */
@@ -73,12 +74,10 @@ export class CancelAttempts {
   private readonly tools: AttemptTools;
 
   constructor(tools: CancelTools) {
-    const postTimers = new EqualTimers(tools.clock, POST_TIMEOUT_MS);
-    const joinTimers = new EqualTimers(tools.clock, JOIN_WINDOW_MS);
     this.tools = {
       ...tools,
-      postTimers: { setTimer: (fn) => postTimers.set(fn) },
-      joinTimers,
+      postTimers: new EqualTimers(tools.clock, POST_TIMEOUT_MS),
+      joinTimers: new EqualTimers(tools.clock, JOIN_WINDOW_MS),
       over: (key, attempt) => {
         const place = this.attempts.get(key);
         if (place?.attempt !== attempt) return;
@@ -107,7 +106,7 @@ export class CancelAttempts {
 }
 
 /** One cancel and all who have asked for it: does what its {@link CancelResolution} says. */
-export class CancelAttempt implements Reader, CancelPolicy {
+export class CancelAttempt implements Reader, CancelPolicy, TimeUp {
   readonly retry = false;
   readonly resolution: CancelResolution;
   /** When the upstream was known to have taken the cancel, on the monotonic clock. */
@@ -122,7 +121,7 @@ export class CancelAttempt implements Reader, CancelPolicy {
   private timer: Timer | undefined;
   private leaveRead: (() => void) | undefined;
   /** The POST under way. */
-  private posting: EngineCall | undefined;
+  private posting: Post | undefined;
 
   constructor(target: ReadTarget, tools: AttemptTools, first: Canceller) {
     this.target = target;
@@ -173,7 +172,7 @@ export class CancelAttempt implements Reader, CancelPolicy {
   post(): void {
     const { api, clock, postTimers } = this.tools;
     const now = clock.monotonic();
-    const call = new EngineCall({
+    const post = new Post(this, {
       clock,
       authorization: this.authorization,
       requestId: this.requestId,
@@ -182,16 +181,13 @@ export class CancelAttempt implements Reader, CancelPolicy {
       retry: false,
       timed: postTimers,
     });
-    this.posting = call;
+    this.posting = post;
     this.resolution.posting({ wall: clock.now(), monotonic: now });
-    call.onEnd((why) => this.posted(call, why));
-    api.cancel(this.target.name, call).then(
-      () => this.posted(call, undefined),
-      (cause) => this.posted(call, errorOf(cause)),
-    );
+    api.cancel(this.target.name, post, post);
   }
 
-  private posted(call: EngineCall, error: ConnectError | undefined): void {
+  /** For its POSTs: one has been answered, or not. */
+  posted(call: Post, error: ConnectError | undefined): void {
     // Of its end and its answer the first counts.
     if (this.posting !== call) return;
     this.posting = undefined;
@@ -229,11 +225,16 @@ export class CancelAttempt implements Reader, CancelPolicy {
       requested(this.target);
     }
     // Who comes later may join while somebody waits for the outcome.
-    if (result.kind === "requested" && this.persistent()) this.timer = joinTimers.set(() => this.close());
+    if (result.kind === "requested" && this.persistent()) this.timer = joinTimers.set(this);
     else this.close();
     this.cancellers.forEach((canceller) => {
       canceller.resolved(result, this);
     });
+  }
+
+  /** Nobody may join any more. */
+  timeUp(): void {
+    this.close();
   }
 
   private close(): void {
@@ -241,5 +242,27 @@ export class CancelAttempt implements Reader, CancelPolicy {
     this.leaveRead?.();
     this.leaveRead = undefined;
     this.tools.over(this.target.key, this);
+  }
+}
+
+/** One POST of an attempt, and whom its end is told. */
+class Post extends EngineCall implements Resolvers<void> {
+  private readonly attempt: CancelAttempt;
+
+  constructor(attempt: CancelAttempt, options: EngineCallOptions) {
+    super(options);
+    this.attempt = attempt;
+  }
+
+  resolve(): void {
+    this.attempt.posted(this, undefined);
+  }
+
+  reject(cause: unknown): void {
+    this.attempt.posted(this, errorOf(cause));
+  }
+
+  protected override hasEnded(why: ConnectError): void {
+    this.attempt.posted(this, why);
   }
 }

@@ -5,6 +5,7 @@ import {
 } from "../../../gen/lrogateway/v1/operation_watcher_pb.ts";
 import { gatewayError } from "../../errors/reasons.ts";
 import type { Timer } from "../../lib/clock.ts";
+import type { EndListener } from "../../lib/end-listeners.ts";
 import type { TraceContext } from "../../lib/trace-context.ts";
 import type { UpstreamCall } from "../../upstream/operations-api.ts";
 import type { Observation } from "../facts/observation.ts";
@@ -19,7 +20,7 @@ export type DoneOutcome = Extract<
 >;
 
 /** A caller's part in a CancelAndWait: a promise of what the cancel came to, for whom stays until it is certain. */
-export class Cancelling implements Canceller {
+export class Cancelling implements Canceller, EndListener {
   readonly persistent = true;
   readonly authorization: string | undefined;
   readonly requestId: string;
@@ -29,18 +30,19 @@ export class Cancelling implements Canceller {
   readonly attempt: CancelAttempt;
   private readonly settle: PromiseWithResolvers<CancelResult | undefined>;
   private readonly timer: Timer;
-  private readonly forgetCall: () => void;
+  private readonly call: Pick<UpstreamCall, "offEnd">;
 
   constructor(
     target: ReadTarget,
     options: {
-      readonly call: Pick<UpstreamCall, "authorization" | "requestId" | "trace" | "onEnd">;
+      readonly call: Pick<UpstreamCall, "authorization" | "requestId" | "trace" | "onEnd" | "offEnd">;
       readonly attempts: CancelAttempts;
       /** Sets the timer that ends the wait. */
       readonly setTimer: (timeUp: () => void) => Timer;
     },
   ) {
     const { call, attempts, setTimer } = options;
+    this.call = call;
     this.authorization = call.authorization;
     this.requestId = call.requestId;
     this.trace = call.trace;
@@ -48,7 +50,7 @@ export class Cancelling implements Canceller {
     this.result = this.settle.promise;
     this.timer = setTimer(() => this.timeUp());
     this.attempt = attempts.join(target, this);
-    this.forgetCall = call.onEnd((why) => this.settle.reject(why));
+    call.onEnd(this);
   }
 
   /** The answer to a CancelAndWait tells nothing of its POSTs. */
@@ -56,6 +58,10 @@ export class Cancelling implements Canceller {
 
   resolved(result: CancelResult): void {
     this.settle.resolve(result);
+  }
+
+  callEnded(why: ConnectError): void {
+    this.settle.reject(why);
   }
 
   /** Ends the wait with an error: the right was withdrawn. */
@@ -71,7 +77,7 @@ export class Cancelling implements Canceller {
   /** To be called when the caller has his answer. */
   leave(): void {
     this.timer.cancel();
-    this.forgetCall();
+    this.call.offEnd(this);
     this.attempt.leave(this);
   }
 }

@@ -1,7 +1,8 @@
 import { Code, ConnectError } from "@connectrpc/connect";
 import { gatewayError } from "../../errors/reasons.ts";
 import type { Timer } from "../../lib/clock.ts";
-import type { EqualTimers } from "../../lib/equal-timers.ts";
+import type { EndListener } from "../../lib/end-listeners.ts";
+import type { EqualTimers, TimeUp } from "../../lib/equal-timers.ts";
 import type { TraceContext } from "../../lib/trace-context.ts";
 import type { UpstreamAnswerInfo, UpstreamCall } from "../../upstream/operations-api.ts";
 import type { ReadTarget } from "../share/read-target.ts";
@@ -19,34 +20,38 @@ export const PLAIN_MAX_MS = 30_000;
  * A caller's part in a CancelOperation: he wants no more than the upstream's answer, and leaves as soon as he has it.
  * One promise and no more, since this is what a gateway is asked most.
  */
-export class PlainCancel implements Canceller {
+export class PlainCancel<C extends UpstreamCall, T> implements Canceller, EndListener, TimeUp {
   readonly persistent = false;
   readonly authorization: string | undefined;
   readonly requestId: string;
   /** Rejects with what ended the call. */
-  readonly answer: Promise<PlainAnswer>;
-  private readonly call: UpstreamCall;
-  private resolve!: (answer: PlainAnswer) => void;
-  private reject!: (why: ConnectError) => void;
+  readonly answer: Promise<T>;
+  private readonly call: C;
+  private readonly toAnswer: ToAnswer<C, T>;
+  private resolve!: (answer: T) => void;
+  private reject!: (why: unknown) => void;
   private readonly timer: Timer;
   private readonly attempt: CancelAttempt;
-  private readonly forgetCall: (() => void) | undefined;
 
   /** `timers` run for {@link PLAIN_MAX_MS}. */
-  constructor(target: ReadTarget, call: UpstreamCall, attempts: CancelAttempts, timers: EqualTimers) {
+  constructor(
+    target: ReadTarget,
+    call: C,
+    attempts: CancelAttempts,
+    timers: EqualTimers,
+    toAnswer: ToAnswer<C, T>,
+  ) {
     this.authorization = call.authorization;
     this.requestId = call.requestId;
     this.call = call;
+    this.toAnswer = toAnswer;
     this.answer = new Promise((resolve, reject) => {
       this.resolve = resolve;
       this.reject = reject;
     });
-    this.timer = timers.set(() => this.timeUp());
+    this.timer = timers.set(this);
     this.attempt = attempts.join(target, this);
-    this.forgetCall = call.onEnd((why) => {
-      this.leave(this.attempt);
-      this.reject(why);
-    });
+    call.onEnd(this);
   }
 
   get trace(): TraceContext | undefined {
@@ -58,19 +63,30 @@ export class PlainCancel implements Canceller {
   }
 
   resolved(result: CancelResult, attempt: CancelAttempt): void {
-    this.leave(attempt);
-    this.resolve(plainAnswer(result, attempt.resolution.lastError));
+    this.settle(result, attempt);
   }
 
-  private timeUp(): void {
+  timeUp(): void {
+    this.settle(undefined, this.attempt);
+  }
+
+  callEnded(why: ConnectError): void {
     this.leave(this.attempt);
-    this.resolve(plainAnswer(undefined, this.attempt.resolution.lastError));
+    this.reject(why);
+  }
+
+  private settle(result: CancelResult | undefined, attempt: CancelAttempt): void {
+    this.leave(attempt);
+    try {
+      this.resolve(this.toAnswer(plainAnswer(result, attempt.resolution.lastError), this.call));
+    } catch (error) {
+      this.reject(error);
+    }
   }
 
   private leave(attempt: CancelAttempt): void {
     this.timer.cancel();
-    // Not there yet when the attempt has its result already.
-    this.forgetCall?.();
+    this.call.offEnd(this);
     attempt.leave(this);
   }
 }
@@ -80,6 +96,9 @@ export interface PlainAnswer {
   readonly error: ConnectError | undefined;
   readonly outcome: CancelOutcomeName | undefined;
 }
+
+/** Makes of it what the caller is answered; what it throws is his error. */
+export type ToAnswer<C extends UpstreamCall, T> = (plain: PlainAnswer, call: C) => T;
 
 /**
  * The answer to a plain CancelOperation: Empty, or the upstream's own error. An operation that was done before stays

@@ -80,6 +80,7 @@ export function beginRead(engine: WaitingEngine, name: string, call: Call): Call
     trace: call.trace,
     retry: false,
     onEnd: (listener) => call.onEnd(listener),
+    offEnd: (listener) => call.offEnd(listener),
   };
   return new CallRead(
     engine.readTarget(engine.target(name, authorization)),

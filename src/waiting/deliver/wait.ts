@@ -3,6 +3,7 @@ import { ErrorInfoSchema } from "../../../gen/google/rpc/error_details_pb.ts";
 import { gatewayError } from "../../errors/reasons.ts";
 import type { Clock, Timer } from "../../lib/clock.ts";
 import { codeName } from "../../lib/code-names.ts";
+import type { EndListener } from "../../lib/end-listeners.ts";
 import type { Call } from "../../rpc/call.ts";
 import type { Observation } from "../facts/observation.ts";
 import { retryAfter } from "../facts/read-failure.ts";
@@ -31,25 +32,26 @@ export interface WaitRequest {
 }
 
 /** Delivery, to one waiter: a promise that settles when the operation is done, the time is up, or a read ends it. */
-export class Waiter implements Follower {
+export class Waiter implements Follower, EndListener {
   /** Rejects with a ConnectError: what ended the call, or a read that no later one will better. */
   readonly result: Promise<WaitResult>;
   private readonly settle: PromiseWithResolvers<WaitResult>;
   private readonly poll: SharedPoll;
   private readonly notBefore: number;
   private timer: Timer | undefined;
-  private forgetCall: (() => void) | undefined;
+  private readonly call: Call;
   private over = false;
 
   /** May throw a ConnectError, when there is no room for another operation. */
   constructor(request: WaitRequest, call: Call, tracker: OperationTracker, clock: Clock) {
+    this.call = call;
     this.settle = Promise.withResolvers();
     this.result = this.settle.promise;
     this.poll = tracker.follow(request.target, this);
     this.notBefore = request.notBefore ?? clock.monotonic() - this.poll.presentInterval;
     this.timer = clock.setTimer(request.end - clock.monotonic(), () => this.timeUp());
-    this.forgetCall = call.onEnd((why) => this.fail(why));
-    if (this.over) this.forgetCall();
+    call.onEnd(this);
+    if (this.over) call.offEnd(this);
     this.notify();
   }
 
@@ -57,6 +59,10 @@ export class Waiter implements Follower {
     const { latest, ended } = this.poll;
     if (ended) this.fail(ended);
     else if (latest?.done) this.finish({ kind: "done", seen: latest });
+  }
+
+  callEnded(why: ConnectError): void {
+    this.fail(why);
   }
 
   /** Ends the wait with an error: the call has ended, or its right was withdrawn. */
@@ -79,7 +85,7 @@ export class Waiter implements Follower {
     if (this.over) return false;
     this.over = true;
     this.timer?.cancel();
-    this.forgetCall?.();
+    this.call.offEnd(this);
     this.poll.leave(this);
     return true;
   }

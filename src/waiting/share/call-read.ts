@@ -1,4 +1,5 @@
 import type { ConnectError } from "@connectrpc/connect";
+import type { EndListener } from "../../lib/end-listeners.ts";
 import type { TraceContext } from "../../lib/trace-context.ts";
 import type { UpstreamAnswerInfo, UpstreamCall } from "../../upstream/operations-api.ts";
 import type { Observation } from "../facts/observation.ts";
@@ -6,7 +7,7 @@ import type { ReadCollapse, Reader } from "./read-collapse.ts";
 import type { ReadTarget } from "./read-target.ts";
 
 /** A read that a caller waits for: of GetOperation, of a wait of zero, or the last look after a cancel. */
-export class CallRead<T> implements Reader {
+export class CallRead<T> implements Reader, EndListener {
   readonly deadline: number;
   readonly authorization: string | undefined;
   readonly requestId: string;
@@ -18,7 +19,6 @@ export class CallRead<T> implements Reader {
   private readonly take: (seen: Observation) => T;
   private resolve!: (result: T) => void;
   private reject!: (why: ConnectError) => void;
-  private forgetCall: (() => void) | undefined;
   private readonly leave: () => void;
 
   /** `take` makes of what was found what the caller wants of it. Must not throw. */
@@ -35,24 +35,28 @@ export class CallRead<T> implements Reader {
       this.reject = reject;
     });
     this.leave = reads.read(target, this);
-    this.forgetCall = call.onEnd((why) => this.end(why));
+    call.onEnd(this);
   }
 
   found(seen: Observation, answer: UpstreamAnswerInfo | undefined): void {
-    this.forgetCall?.();
+    this.call.offEnd(this);
     if (answer) this.call.onUpstreamAnswer?.(answer);
     this.resolve(this.take(seen));
   }
 
   failed(error: ConnectError, answer: UpstreamAnswerInfo | undefined): void {
-    this.forgetCall?.();
+    this.call.offEnd(this);
     if (answer) this.call.onUpstreamAnswer?.(answer);
     this.reject(error);
   }
 
+  callEnded(why: ConnectError): void {
+    this.end(why);
+  }
+
   /** Gives the read up; others who share it still get it. */
   end(why: ConnectError): void {
-    this.forgetCall?.();
+    this.call.offEnd(this);
     this.leave();
     this.reject(why);
   }

@@ -1,7 +1,8 @@
 import type { ConnectError } from "@connectrpc/connect";
 import { gatewayError } from "../../errors/reasons.ts";
 import type { Clock, Timer } from "../../lib/clock.ts";
-import { EndListeners } from "../../lib/end-listeners.ts";
+import { type EndListener, EndListeners } from "../../lib/end-listeners.ts";
+import type { EqualTimers, TimeUp } from "../../lib/equal-timers.ts";
 import type { TraceContext } from "../../lib/trace-context.ts";
 import type { UpstreamAnswerInfo, UpstreamCall } from "../../upstream/operations-api.ts";
 
@@ -17,18 +18,15 @@ export interface EngineCallOptions {
   readonly retry: boolean;
   /** A poll, which no caller waits for alone. Default false. */
   readonly background?: boolean;
-  /**
-   * Whether the call ends itself: at its deadline, or when `setTimer` says so, which must not be later. Without it
-   * somebody else watches the time.
-   */
-  readonly timed: boolean | { readonly setTimer: (fn: () => void) => Timer };
+  /** Whether the call ends itself: at its deadline, or with these timers, which must not be later; or somebody else does. */
+  readonly timed: boolean | EqualTimers;
 }
 
 /**
  * A call to the upstream that no single RPC stands behind: a poll, a read that many share, a cancel that must finish
  * although its caller has gone.
  */
-export class EngineCall implements UpstreamCall {
+export class EngineCall implements UpstreamCall, TimeUp {
   readonly deadline: number;
   readonly authorization: string | undefined;
   readonly requestId: string;
@@ -50,19 +48,20 @@ export class EngineCall implements UpstreamCall {
     this.background = options.background === true;
     const { timed, clock, deadline } = options;
     if (timed === true) this.timer = clock.setTimer(deadline - clock.monotonic(), () => this.timeUp());
-    else if (timed) this.timer = timed.setTimer(() => this.timeUp());
+    else if (timed) this.timer = timed.set(this);
   }
 
   onUpstreamAnswer(info: UpstreamAnswerInfo): void {
     this.answer = info;
   }
 
-  onEnd(listener: (why: ConnectError) => void): () => void {
-    if (this.ended) {
-      listener(this.ended);
-      return () => {};
-    }
-    return this.listeners.add(listener);
+  onEnd(listener: EndListener): void {
+    if (this.ended) listener.callEnded(this.ended);
+    else this.listeners.add(listener);
+  }
+
+  offEnd(listener: EndListener): void {
+    this.listeners.delete(listener);
   }
 
   /** Nobody needs the answer any more, or it came too late. */
@@ -70,10 +69,11 @@ export class EngineCall implements UpstreamCall {
     if (this.ended) return;
     this.ended = why;
     this.timer?.cancel();
+    this.hasEnded(why);
     this.listeners.tell(why);
   }
 
-  private timeUp(): void {
+  timeUp(): void {
     this.end(gatewayError("UPSTREAM_TIMEOUT", "the upstream did not answer in time", { layer: "upstream" }));
   }
 
@@ -82,4 +82,7 @@ export class EngineCall implements UpstreamCall {
     this.timer?.cancel();
     this.listeners.clear();
   }
+
+  /** For who has made the call; told before the upstream stage is. */
+  protected hasEnded(_why: ConnectError): void {}
 }

@@ -132,7 +132,7 @@ export class Listing implements Poll {
       if (result instanceof ConnectError) this.broken(result);
       else this.arrived(result.toMessage(), ticket, readTime);
     };
-    call.onEnd(finish);
+    call.onEnd({ callEnded: finish });
     api.list(this.request(), call).then(finish, (cause) => finish(errorOf(cause)));
     return true;
   }

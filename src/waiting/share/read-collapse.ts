@@ -149,7 +149,7 @@ export class ReadCollapse {
       this.settle(lane, shared, ticket, readTime, result);
     };
     // Whoever ends the call does not wait for the upstream stage to notice.
-    call.onEnd(finish);
+    call.onEnd({ callEnded: finish });
     this.api.get(lane.target.name, call).then(finish, (cause) => finish(errorOf(cause)));
   }
 

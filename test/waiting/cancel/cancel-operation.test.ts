@@ -8,6 +8,7 @@ import { createOperationsHandlers } from "../../../src/operations/operations-ser
 import { RpcUpstreamCall } from "../../../src/operations/rpc-upstream-call.ts";
 import { cancelAndWait } from "../../../src/waiting/cancel/cancel-and-wait.ts";
 import { waitForOperation } from "../../../src/waiting/deliver/wait-for-operation.ts";
+import { plainCancel } from "../../support/cancelled.ts";
 import { type BenchOptions, EngineBench, operationName } from "../../support/engine-bench.ts";
 import type { Fault } from "../../support/simulated-upstream.ts";
 
@@ -133,7 +134,7 @@ test("an operation that ended after a lost cancel was cancelled in time; the ech
 test("cancels that arrive before the first is resolved join it and make one POST", async () => {
   const { clock, engine, upstream, upstreamCall, call } = bench({ ...post("reset", true) });
   upstream.start(NAME, 60_000);
-  const plain = Array.from({ length: 50 }, () => engine.cancel(NAME, upstreamCall()));
+  const plain = Array.from({ length: 50 }, () => plainCancel(engine, NAME, upstreamCall()));
   const waiting = Array.from({ length: 50 }, () => cancelAndWait(engine, NAME, undefined, call()));
   const answers = await clock.run(Promise.all(plain));
   expect(new Set(answers.map(({ outcome }) => outcome))).toEqual(new Set(["REQUESTED"]));
@@ -147,7 +148,7 @@ test("cancels that arrive before the first is resolved join it and make one POST
 test("another identity's cancel is another POST", async () => {
   const { clock, engine, upstream, upstreamCall } = bench();
   upstream.start(NAME, 60_000);
-  await clock.run(Promise.all(["a", "b"].map((token) => engine.cancel(NAME, upstreamCall({ token })))));
+  await clock.run(Promise.all(["a", "b"].map((token) => plainCancel(engine, NAME, upstreamCall({ token })))));
   expect(upstream.requests("cancel").map(({ authorization }) => authorization)).toEqual([
     "Bearer a",
     "Bearer b",
@@ -158,9 +159,9 @@ test("the caller's disconnect lets a POST that was sent finish, and sends no sec
   const { clock, engine, upstream, call } = bench(post("reset"));
   upstream.start(NAME, 60_000);
   const gone = call();
-  const answer = engine
-    .cancel(NAME, new RpcUpstreamCall(gone))
-    .catch((error) => ConnectError.from(error).code);
+  const answer = plainCancel(engine, NAME, new RpcUpstreamCall(gone)).catch(
+    (error) => ConnectError.from(error).code,
+  );
   await clock.advance(5);
   gone.end();
   expect(await answer).toBe(Code.Canceled);

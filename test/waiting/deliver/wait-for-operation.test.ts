@@ -2,6 +2,7 @@ import { Code, ConnectError } from "@connectrpc/connect";
 import { expect, test } from "vitest";
 import { ErrorInfoSchema, RetryInfoSchema } from "../../../gen/google/rpc/error_details_pb.ts";
 import { waitForOperation } from "../../../src/waiting/deliver/wait-for-operation.ts";
+import { plainCancel } from "../../support/cancelled.ts";
 import { type BenchOptions, EngineBench, operationName } from "../../support/engine-bench.ts";
 import type { Fault } from "../../support/simulated-upstream.ts";
 import type { TestCallOptions } from "../../support/test-call.ts";
@@ -212,7 +213,7 @@ test("tells of a cancellation soon, also to those who begin to wait after the ca
   const { upstream, clock, engine, upstreamCall, wait } = bench();
   upstream.start(NAME, 60 * MINUTE);
   await clock.advance(10 * MINUTE);
-  const cancelled = await clock.run(engine.cancel(NAME, upstreamCall()));
+  const cancelled = await clock.run(plainCancel(engine, NAME, upstreamCall()));
   expect(cancelled.error).toBeUndefined();
   const { operation, took } = await wait(MINUTE);
   expect(operation).toMatchObject({ done: true, result: { case: "error", value: { code: 1 } } });

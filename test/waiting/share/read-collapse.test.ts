@@ -2,6 +2,7 @@ import { Code, ConnectError } from "@connectrpc/connect";
 import { expect, test } from "vitest";
 import { RpcUpstreamCall } from "../../../src/operations/rpc-upstream-call.ts";
 import { waitForOperation } from "../../../src/waiting/deliver/wait-for-operation.ts";
+import { plainCancel } from "../../support/cancelled.ts";
 import { EngineBench, operationName } from "../../support/engine-bench.ts";
 
 const NAME = operationName(1);
@@ -38,7 +39,7 @@ test("nobody reads his own past: after a cancel the next read is a new one", asy
   upstream.start(NAME, 60_000);
   const before = engine.get(NAME, upstreamCall());
   await clock.advance(110);
-  await clock.run(engine.cancel(NAME, upstreamCall()));
+  await clock.run(plainCancel(engine, NAME, upstreamCall()));
   const after = engine.get(NAME, upstreamCall());
   await clock.advance(1_000);
   const requested = async (answer: typeof before) =>
