@@ -23,6 +23,7 @@ export interface Controller {
 }
 
 const EMPTY = new Uint8Array(0);
+const NO_HEADERS: Readonly<Record<string, string>> = {};
 
 /**
  * One request and its answer, as whoever carries them reports them: a state machine that collects head and body within
@@ -37,7 +38,7 @@ export abstract class Exchange {
   private readonly limits: ExchangeLimits;
   private controller: Controller | undefined;
   private status = 0;
-  private answerHeaders: Readonly<Record<string, string>> = {};
+  private answerHeaders = NO_HEADERS;
   private first: Uint8Array = EMPTY;
   private rest: Uint8Array[] | undefined;
   private size = 0;

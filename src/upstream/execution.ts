@@ -22,8 +22,7 @@ export type ReadAnswer<T> = (response: RestResponse, attempts: number) => T;
  * one that its caller waits for; what is unusual may.
  */
 export class Execution<T> implements SendListener {
-  /** Set where the request is to finish although its call has ended. */
-  readonly onLateEnd: ((end: RestResponse | SendFailure) => void) | undefined;
+  readonly finishes: boolean;
   readonly background: boolean;
   private readonly parts: RestClientParts;
   private readonly request: RestRequest;
@@ -40,7 +39,7 @@ export class Execution<T> implements SendListener {
   private last: RestResponse | undefined;
 
   /**
-   * @param finish a request that was sent finishes when its call ends, and its answer is reported to the call
+   * @param finishes a request that was sent finishes when its call ends, and its answer is reported to the call
    * @param told once, what `read` made of the answer, or why there is none: a ConnectError, or what `read` threw
    */
   constructor(
@@ -48,7 +47,7 @@ export class Execution<T> implements SendListener {
     request: RestRequest,
     call: UpstreamCall,
     read: ReadAnswer<T>,
-    finish: boolean,
+    finishes: boolean,
     told: Resolvers<T>,
   ) {
     this.parts = parts;
@@ -57,7 +56,7 @@ export class Execution<T> implements SendListener {
     this.background = call.background === true;
     this.read = read;
     this.told = told;
-    this.onLateEnd = finish ? (end) => this.lateEnd(end) : undefined;
+    this.finishes = finishes;
   }
 
   /** Begins a try. */
@@ -88,6 +87,12 @@ export class Execution<T> implements SendListener {
   onFailure(why: SendFailure | ConnectError): void {
     this.tellAttempt(why instanceof SendFailure ? why.kind : "call-ended");
     this.failWithout(why);
+  }
+
+  onLateEnd(end: RestResponse | SendFailure): void {
+    if (end instanceof SendFailure) return;
+    this.last = end;
+    this.report();
   }
 
   private send(headers: OutboundHeaders): void {
@@ -195,12 +200,6 @@ export class Execution<T> implements SendListener {
   private fail(error: ConnectError): void {
     this.report();
     this.told.reject(error);
-  }
-
-  private lateEnd(end: RestResponse | SendFailure): void {
-    if (end instanceof SendFailure) return;
-    this.last = end;
-    this.report();
   }
 
   /** Tells the call of the last answer, if there was any. */

@@ -36,19 +36,19 @@ export class RestClient {
    * Sends a request, and again as retry.ts and the budget allow. What may have been carried out is sent again only if
    * it is a read.
    *
-   * @param finish lets a request that was sent finish when its call ends; its answer is then reported to the call
+   * @param finishes lets a request that was sent finish when its call ends; its answer is then reported to the call
    * @param told what `read` makes of the answer, which is a 2xx, or a ConnectError; maybe before this returns
    */
   execute<T>(
     request: RestRequest,
     call: UpstreamCall,
     read: ReadAnswer<T>,
-    finish: boolean,
+    finishes: boolean,
     told: Resolvers<T>,
   ): void {
     const { budget, clock } = this.parts;
     // Each call is traffic that the retry budget is a share of.
     budget.countRequest(clock.monotonic());
-    new Execution(this.parts, request, call, read, finish, told).start();
+    new Execution(this.parts, request, call, read, finishes, told).start();
   }
 }

@@ -91,7 +91,7 @@ export class RestOperations implements OperationsApi {
     name: string,
     call: UpstreamCall,
     read: ReadAnswer<T>,
-    finish: boolean,
+    finishes: boolean,
     told: Resolvers<T>,
   ): void {
     let request: RestRequest;
@@ -101,7 +101,7 @@ export class RestOperations implements OperationsApi {
       told.reject(error);
       return;
     }
-    this.client.execute(request, call, read, finish, told);
+    this.client.execute(request, call, read, finishes, told);
   }
 
   /** The request of a method that takes a name and nothing else. */

@@ -51,9 +51,11 @@ export interface SendListener {
   readonly background?: boolean;
   /**
    * For requests whose effect is wanted although nobody waits for the answer: once handed to a connection, the end of
-   * the call does not cut it off; the answer (or why there is none) is reported here, within the request limit.
+   * the call does not cut it off.
    */
-  readonly onLateEnd?: ((end: RestResponse | SendFailure) => void) | undefined;
+  readonly finishes?: boolean;
+  /** What came of one that finished after its call, within the request limit. */
+  onLateEnd?(end: RestResponse | SendFailure): void;
 }
 
 /**
@@ -204,7 +206,7 @@ class Delivery extends Exchange implements EndListener {
   callEnded(why: ConnectError): void {
     this.abandoned = true;
     this.listener.onFailure(why);
-    if (this.listener.onLateEnd && this.sent) return;
+    if (this.listener.finishes && this.sent) return;
     this.abandon(new SendFailure("closed", this.sent));
   }
 

@@ -25,7 +25,7 @@ function send(
   request: RestRequest,
   headers: readonly string[],
   call: CallContext,
-  options: Pick<SendListener, "onLateEnd" | "background"> = {},
+  options: Pick<SendListener, "finishes" | "onLateEnd" | "background"> = {},
 ): Promise<RestResponse> {
   return new Promise((resolve, reject) => {
     sender.send(request, headers, call, { ...options, onResponse: resolve, onFailure: reject });
@@ -317,7 +317,9 @@ describe.each(["own", "undici"] as const)("a sender over HTTP/1.1, %s", (http1) 
     const { server, sender } = await upstream((_, reply) => setTimeout(() => reply.json(200, {}), 100));
     const call = new OpenCall();
     const late: unknown[] = [];
-    const ended = outcome(send(sender, POST, HEADERS, call, { onLateEnd: (end) => late.push(end) }));
+    const ended = outcome(
+      send(sender, POST, HEADERS, call, { finishes: true, onLateEnd: (end) => late.push(end) }),
+    );
     await until(() => server.requests.length === 1);
     call.end();
     expect(await ended).toBe("ended: 1");
@@ -330,7 +332,7 @@ describe.each(["own", "undici"] as const)("a sender over HTTP/1.1, %s", (http1) 
     const { server, sender } = await upstream((_, reply) => reply.ignore(), { requestMs: 300 });
     const call = new OpenCall();
     const late: unknown[] = [];
-    outcome(send(sender, POST, HEADERS, call, { onLateEnd: (end) => late.push(end) }));
+    outcome(send(sender, POST, HEADERS, call, { finishes: true, onLateEnd: (end) => late.push(end) }));
     await until(() => server.requests.length === 1);
     call.end();
     await until(() => late.length === 1);
@@ -349,7 +351,9 @@ describe.each(["own", "undici"] as const)("a sender over HTTP/1.1, %s", (http1) 
     await until(() => server.requests.length === 1);
     const call = new OpenCall();
     const late: unknown[] = [];
-    const second = outcome(send(sender, POST, HEADERS, call, { onLateEnd: (end) => late.push(end) }));
+    const second = outcome(
+      send(sender, POST, HEADERS, call, { finishes: true, onLateEnd: (end) => late.push(end) }),
+    );
     const third = outcome(send(sender, GET, HEADERS, new OpenCall()));
     call.end();
     expect(await second).toBe("ended: 1");
@@ -460,7 +464,9 @@ describe.each(["own", "undici"] as const)("a sender over HTTP/1.1, %s", (http1) 
     const ends = Array.from({ length: 400 }, async (_, n) => {
       await new Promise((resolve) => setTimeout(resolve, random() * 500));
       const call = new OpenCall(random() < 0.3 ? { timeoutMs: random() * 100 } : {});
-      return outcome(send(sender, { ...POST, path: `/${n}` }, HEADERS, call, { onLateEnd: () => {} }));
+      return outcome(
+        send(sender, { ...POST, path: `/${n}` }, HEADERS, call, { finishes: true, onLateEnd: () => {} }),
+      );
     });
     expect((await Promise.all(ends)).length).toBe(400);
     await until(() => sender.load === 0);

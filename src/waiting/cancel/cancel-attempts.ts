@@ -182,7 +182,7 @@ export class CancelAttempt implements Reader, CancelPolicy, TimeUp {
       timed: postTimers,
     });
     this.posting = post;
-    this.resolution.posting({ wall: clock.now(), monotonic: now });
+    this.resolution.posting(clock.now(), now);
     api.cancel(this.target.name, post, post);
   }
 

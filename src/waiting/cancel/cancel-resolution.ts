@@ -45,12 +45,6 @@ export interface CancelPolicy {
   readonly persistent: () => boolean;
 }
 
-/** One moment on both clocks, milliseconds. */
-export interface Moment {
-  readonly wall: number;
-  readonly monotonic: number;
-}
-
 /**
  * What became of a cancel, as a state machine without a socket: told what POSTs and reads came to, it says what to
  * do next. A POST whose answer was lost may have been applied, so a read comes before any second one; that an
@@ -60,8 +54,9 @@ export class CancelResolution {
   /** What POSTs and reads failed with last; the answer to whom time has run out. */
   lastError: ConnectError | undefined;
   private readonly policy: CancelPolicy;
-  /** When the first POST was sent. */
-  private firstPost: Moment | undefined;
+  /** When the first POST was sent, on both clocks. */
+  private firstPostWall = 0;
+  private firstPostAt = 0;
   /**
    * The same moment on the upstream's clock, as far as its answers show: not before this, since the `date` header
    * leaves out the parts of a second and was written before it arrived.
@@ -80,10 +75,11 @@ export class CancelResolution {
     this.policy = policy;
   }
 
-  /** A POST is sent now. */
-  posting(now: Moment): void {
-    this.firstPost ??= now;
-    this.posts++;
+  /** A POST is sent now: so by the wall clock and by the monotonic one, milliseconds. */
+  posting(wall: number, monotonic: number): void {
+    if (this.posts++ > 0) return;
+    this.firstPostWall = wall;
+    this.firstPostAt = monotonic;
   }
 
   /**
@@ -92,8 +88,8 @@ export class CancelResolution {
    */
   answeredAt(date: string | undefined, at: number): void {
     const shown = date === undefined ? Number.NaN : Date.parse(date);
-    if (Number.isNaN(shown) || !this.firstPost) return;
-    const posted = shown - (at - this.firstPost.monotonic);
+    if (Number.isNaN(shown) || this.posts === 0) return;
+    const posted = shown - (at - this.firstPostAt);
     this.firstPostUpstream = Math.max(posted, this.firstPostUpstream ?? posted);
   }
 
@@ -168,8 +164,8 @@ export class CancelResolution {
     if (this.refusedAtFirst && this.posts === 1) return true;
     const { endTime } = seen.facts;
     const taken = this.pending === undefined;
-    const posted = this.firstPostUpstream ?? this.firstPost?.wall;
-    return !taken && endTime !== undefined && posted !== undefined && endTime < posted;
+    const posted = this.firstPostUpstream ?? this.firstPostWall;
+    return !taken && endTime !== undefined && endTime < posted;
   }
 
   /** Nothing was done: too many requests, or no right (which is final). */
