@@ -122,6 +122,16 @@ describe("gRPC-Web text", () => {
     },
   );
 
+  it("sees at once what is not base64, although there are many ways to cut it into pieces", async () => {
+    const begun = performance.now();
+    for (const length of [28, 30, 20_000]) {
+      const body = [Buffer.from(`${"A".repeat(length)}\r\n`)];
+      const answer = await callInMemory(app, { target: SAY, headers, body });
+      expect(Buffer.from(answer.body.toString(), "base64").toString()).toContain("grpc-status: 3\r\n");
+      expect(performance.now() - begun).toBeLessThan(1_000);
+    }
+  });
+
   it("writes each piece of a stream as base64 of its own", async () => {
     const body = [Buffer.from(request("a", 1).toString("base64"))];
     const answer = await callInMemory(app, { target: REPEAT, headers, body });
