@@ -112,11 +112,15 @@ export class Execution<T> implements SendListener {
 
   private succeed(response: RestResponse): void {
     this.report();
+    let result: T;
     try {
-      this.told.resolve(this.read(response, this.attempts));
+      result = this.read(response, this.attempts);
     } catch (error) {
       this.told.reject(error);
+      return;
     }
+    // Outside: a bug of who is told is no answer of the upstream, and must come to light.
+    this.told.resolve(result);
   }
 
   /** The credentials were refused: others may be worth one more request. */
