@@ -20,9 +20,9 @@ export class HealthState {
     for (const service of services) this.#states.set(service, Status.NOT_SERVING);
   }
 
-  /** SERVING for all, or NOT_SERVING while `ready` is false. Without effect once {@link drain} was called. */
-  serve(ready = true): void {
-    if (!this.#draining) this.#setAll(ready ? Status.SERVING : Status.NOT_SERVING);
+  /** SERVING for all. Without effect once {@link drain} was called. */
+  serve(): void {
+    if (!this.#draining) this.#setAll(Status.SERVING);
   }
 
   /** NOT_SERVING for all, for good. */

@@ -42,18 +42,25 @@ describe("HealthState", () => {
     expect(state.of(SERVICE)).toBe(Status.NOT_SERVING);
   });
 
-  it("tells its listeners once a change, and none that has let go", () => {
+  it("tells its listeners once a change", () => {
     const state = new HealthState([SERVICE, "another.Service"]);
     let told = 0;
-    const forget = state.onChange(() => told++);
+    state.onChange(() => told++);
     state.serve();
     state.serve();
     expect(told).toBe(1);
-    state.serve(false);
+    state.drain();
+    state.drain();
     expect(told).toBe(2);
+  });
+
+  it("tells nothing to a listener that has let go", () => {
+    const state = new HealthState([SERVICE]);
+    let told = 0;
+    const forget = state.onChange(() => told++);
     forget();
     state.serve();
-    expect(told).toBe(2);
+    expect(told).toBe(0);
   });
 });
 
@@ -68,19 +75,24 @@ describe("watch", () => {
     const stream = watch(state, SERVICE);
     let woken = 0;
     stream.open(() => woken++);
-    expect(pull(stream)).toBe(Status.NOT_SERVING);
-    expect(pull(stream)).toBeUndefined();
     state.serve();
-    state.serve(false);
-    state.serve();
-    expect(woken).toBe(3);
     expect(pull(stream)).toBe(Status.SERVING);
     expect(pull(stream)).toBeUndefined();
-    // Back where the reader has last seen it: nothing to tell.
-    state.serve(false);
-    state.serve();
+    state.drain();
+    expect(woken).toBe(2);
+    expect(pull(stream)).toBe(Status.NOT_SERVING);
     expect(pull(stream)).toBeUndefined();
     expect(stream.end).toBeUndefined();
+  });
+
+  it("tells nothing to a reader that has missed a change and its opposite", () => {
+    const state = new HealthState([SERVICE]);
+    const stream = watch(state, SERVICE);
+    stream.open(() => {});
+    expect(pull(stream)).toBe(Status.NOT_SERVING);
+    state.serve();
+    state.drain();
+    expect(pull(stream)).toBeUndefined();
   });
 
   it("leaves nothing behind when its caller goes", () => {
@@ -149,11 +161,10 @@ describe("grpc.health.v1.Health", () => {
         const seen: Status[] = [];
         for await (const { status } of client().watch({ service: SERVICE })) {
           seen.push(status);
-          if (seen.length === 1) state.serve(false);
-          if (seen.length === 2) state.serve();
-          if (seen.length === 3) break;
+          if (seen.length === 1) state.drain();
+          if (seen.length === 2) break;
         }
-        expect(seen).toEqual([Status.SERVING, Status.NOT_SERVING, Status.SERVING]);
+        expect(seen).toEqual([Status.SERVING, Status.NOT_SERVING]);
       });
 
       it("tells the watcher of an unknown service so, and goes on", async () => {
