@@ -94,6 +94,17 @@ describe("a connection of our own HTTP/2", () => {
     ).toBeDefined();
   }
 
+  /** A connection with call 1 open, to which the listener has said that this call was its last. */
+  async function connectAndBeToldToGo(app: App): Promise<RawH2> {
+    const peer = await connect(app);
+    peer.answersPings = true;
+    peer.send(open(1));
+    await settle(peer);
+    void listener?.drain();
+    await peer.receive(({ type, payload }) => type === Frame.GOAWAY && payload.readUInt32BE() === 1);
+    return peer;
+  }
+
   it("says why it ends, in the debug data of GOAWAY, and which stream was the last", async () => {
     const { calls, app } = recording();
     const peer = await connect(app);
@@ -190,14 +201,7 @@ describe("a connection of our own HTTP/2", () => {
 
   it("ignores all of a call that was opened while it said GOAWAY, its trailers too", async () => {
     const { calls, app } = recording();
-    const peer = await connect(app);
-    peer.answersPings = true;
-    peer.send(open(1));
-    await settle(peer);
-    void listener?.drain();
-    const isLast = ({ type, payload }: ReceivedFrame) =>
-      type === Frame.GOAWAY && payload.readUInt32BE() === 1;
-    await peer.receive(isLast);
+    const peer = await connectAndBeToldToGo(app);
     const trailers = headerBlock([["x-a", "b"]]);
     peer.send(open(3), frame(Frame.DATA, 0, 3, Buffer.from("x")), open(3, Flag.END_STREAM, trailers));
     await settle(peer);
@@ -208,12 +212,7 @@ describe("a connection of our own HTTP/2", () => {
 
   it("ends a connection whose peer goes on opening calls after GOAWAY", async () => {
     const { calls, app } = recording();
-    const peer = await connect(app);
-    peer.answersPings = true;
-    peer.send(open(1));
-    await settle(peer);
-    void listener?.drain();
-    await peer.receive(({ type, payload }) => type === Frame.GOAWAY && payload.readUInt32BE() === 1);
+    const peer = await connectAndBeToldToGo(app);
     for (let stream = 3; stream < 8_000 && !peer.closed; stream += 2) peer.send(open(stream));
     const calm = ({ type, payload }: ReceivedFrame) =>
       type === Frame.GOAWAY && payload.readUInt32BE(4) === ErrorCode.ENHANCE_YOUR_CALM;
