@@ -3,52 +3,34 @@ import { createServer, type Socket } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { loadConfig } from "../../src/config/load.ts";
-import { type RunningEmulator, startEmulator } from "../../src/emulator/start-emulator.ts";
-import { type RunningGateway, startGateway } from "../../src/gateway.ts";
-import { systemClock } from "../../src/lib/clock.ts";
-import { createLog } from "../../src/observe/log.ts";
+import { type GatewayOnEmulator, startGatewayOnEmulator } from "../support/gateway-on-emulator.ts";
 import { runInside } from "../support/run-program.ts";
 
 const DATASET = "projects/p/locations/l/datasets/d";
 
 let directory: string;
-let emulator: RunningEmulator;
-let gateway: RunningGateway;
+let world: GatewayOnEmulator;
 const FAILED = `${DATASET}/operations/failed`;
 const DONE = `${DATASET}/operations/done`;
 
 beforeAll(async () => {
   directory = mkdtempSync(join(tmpdir(), "lro-client-"));
-  emulator = await startEmulator({ clock: systemClock, listen: "127.0.0.1:0" });
+  world = await startGatewayOnEmulator();
+  const { emulator } = world.emulator;
   const base = { dataset: DATASET, kind: "fhirStores.import", ageMs: 60_000 };
-  emulator.emulator.createOperation({ ...base, id: "running", durationMs: null });
-  emulator.emulator.createOperation({ ...base, id: "done", durationMs: 1000, ageMs: 50_000 });
+  emulator.createOperation({ ...base, id: "running", durationMs: null });
+  emulator.createOperation({ ...base, id: "done", durationMs: 1000, ageMs: 50_000 });
   const outcome = { type: "error", code: 8, message: "Quota exceeded." } as const;
-  emulator.emulator.createOperation({ ...base, id: "failed", durationMs: 1000, ageMs: 40_000, outcome });
-  const flags = {
-    listen: "127.0.0.1:0",
-    "upstream.endpoint": emulator.endpoint,
-    "upstream.credentials": "none",
-  };
-  const loaded = loadConfig({ file: undefined, env: {}, flags });
-  if ("problems" in loaded) throw new Error("the test's own configuration is wrong");
-  gateway = await startGateway(loaded.config, {
-    clock: systemClock,
-    log: createLog("silent", 2),
-    random: Math.random,
-    version: "0",
-  });
+  emulator.createOperation({ ...base, id: "failed", durationMs: 1000, ageMs: 40_000, outcome });
 });
 afterAll(async () => {
-  await gateway.drain();
-  await emulator.close();
+  await world.close();
   rmSync(directory, { recursive: true });
 });
 
 /** Runs a client command on the test's gateway. */
 function client(...args: string[]) {
-  return runInside([...args, "--address", gateway.address]);
+  return runInside([...args, "--address", world.gateway.address]);
 }
 
 describe.each(["grpc", "grpc-web", "connect"])("the operator's client over %s", (protocol) => {
@@ -93,7 +75,7 @@ describe.each(["grpc", "grpc-web", "connect"])("the operator's client over %s", 
 describe("list", () => {
   it("prints a ListOperationsResponse as JSON, page after page", async () => {
     for (let n = 0; n < 150; n++)
-      emulator.emulator.createOperation({
+      world.emulator.emulator.createOperation({
         dataset: `${DATASET}-many`,
         id: `n${n}`,
         kind: "fhirStores.export",
@@ -155,18 +137,21 @@ describe("get", () => {
   it("keeps control characters of the upstream away from the terminal", async () => {
     const outcome = { type: "error", code: 3, message: "\u001b[31mred\u0007\nnext" } as const;
     const loud = { dataset: `${DATASET}-loud`, durationMs: 1, ageMs: 10, outcome };
-    const { stdout } = await client("get", emulator.emulator.createOperation(loud));
+    const { stdout } = await client("get", world.emulator.emulator.createOperation(loud));
     expect(stdout).toContain("\u{fffd}[31mred\u{fffd}\n");
   });
 });
 
 describe("cancel", () => {
   it("asks for the cancellation, says where to look, and fails for an operation that has ended", async () => {
-    const name = emulator.emulator.createOperation({ dataset: `${DATASET}-cancelled`, durationMs: null });
+    const name = world.emulator.emulator.createOperation({
+      dataset: `${DATASET}-cancelled`,
+      durationMs: null,
+    });
     const { code, stdout } = await client("cancel", name);
     expect([code, stdout]).toEqual([
       0,
-      `Cancellation requested. What comes of it: lro-gateway get ${name} --address ${gateway.address}\n`,
+      `Cancellation requested. What comes of it: lro-gateway get ${name} --address ${world.gateway.address}\n`,
     ]);
     const again = await client("cancel", DONE);
     expect(again.code).toBe(1);

@@ -1,9 +1,7 @@
 import { afterAll, beforeAll, describe, expect, it, vi } from "vitest";
 import type { OperationSpec } from "../../src/emulator/operation-spec.ts";
-import { type RunningEmulator, startEmulator } from "../../src/emulator/start-emulator.ts";
-import type { RunningGateway } from "../../src/gateway.ts";
-import { systemClock } from "../../src/lib/clock.ts";
 import { LAUNCHER, startCli, startCommand } from "../support/cli-process.ts";
+import { type GatewayOnEmulator, startGatewayOnEmulator } from "../support/gateway-on-emulator.ts";
 import { startSwitchingProxy } from "../support/switching-proxy.ts";
 import { startTestGateway } from "../support/test-gateway.ts";
 
@@ -14,25 +12,20 @@ vi.setConfig({ testTimeout: 60_000 });
 
 const DATASET = "projects/p/locations/l/datasets/processes";
 
-let emulator: RunningEmulator;
-let gateway: RunningGateway;
+let world: GatewayOnEmulator;
 
 beforeAll(async () => {
-  emulator = await startEmulator({ clock: systemClock, listen: "127.0.0.1:0" });
-  gateway = await startTestGateway(emulator.endpoint, { "waiting.heartbeat": "200ms" });
+  world = await startGatewayOnEmulator({ "waiting.heartbeat": "200ms" });
 });
-afterAll(async () => {
-  await gateway.drain();
-  await emulator.close();
-});
+afterAll(() => world.close());
 
 function start(spec: OperationSpec = {}): string {
-  return emulator.emulator.createOperation({ dataset: DATASET, durationMs: null, ...spec });
+  return world.emulator.emulator.createOperation({ dataset: DATASET, durationMs: null, ...spec });
 }
 
 /** How often the emulator was asked to cancel an operation. */
 async function cancelsOf(name: string): Promise<number> {
-  const answer = await fetch(`${emulator.endpoint}/emulator/v1/requests?method=cancel&limit=1000`);
+  const answer = await fetch(`${world.emulator.endpoint}/emulator/v1/requests?method=cancel&limit=1000`);
   const { requests } = (await answer.json()) as { requests: { target: string }[] };
   return requests.filter(({ target }) => target.includes(name)).length;
 }
@@ -40,18 +33,18 @@ async function cancelsOf(name: string): Promise<number> {
 describe.concurrent("Ctrl-C", () => {
   it("leaves the operation alone, says so, and exits 130", async () => {
     const name = start();
-    const watch = startCli(["watch", name, "--address", gateway.address]);
+    const watch = startCli(["watch", name, "--address", world.gateway.address]);
     await watch.matches(/RUNNING/);
     watch.child.kill("SIGINT");
     const { code, stderr } = await watch.ended;
     expect([code, stderr]).toEqual([
       130,
-      `Stopped watching. The operation is left alone; go on with: bin/lro-gateway watch ${name} --address ${gateway.address}\n`,
+      `Stopped watching. The operation is left alone; go on with: bin/lro-gateway watch ${name} --address ${world.gateway.address}\n`,
     ]);
     expect(await cancelsOf(name)).toBe(0);
-    expect(emulator.emulator.operation(name)?.["done"]).not.toBe(true);
+    expect(world.emulator.emulator.operation(name)?.["done"]).not.toBe(true);
     // What it says can be pasted.
-    emulator.emulator.finishOperation(name);
+    world.emulator.emulator.finishOperation(name);
     const [, line = ""] = /go on with: (.*)\n/.exec(stderr) ?? [];
     const pasted = startCommand("sh", ["-c", line]);
     expect(await pasted.ended).toMatchObject({ code: 0, stdout: expect.stringContaining("SUCCEEDED") });
@@ -59,7 +52,7 @@ describe.concurrent("Ctrl-C", () => {
 
   it("does not take a cancel back, and says that", async () => {
     const name = start({ onCancel: "complete" });
-    const cancel = startCli(["cancel", "--wait", name, "--address", gateway.address]);
+    const cancel = startCli(["cancel", "--wait", name, "--address", world.gateway.address]);
     while ((await cancelsOf(name)) === 0) await new Promise((resolve) => setTimeout(resolve, 50));
     cancel.child.kill("SIGINT");
     const { code, stdout, stderr } = await cancel.ended;
@@ -70,7 +63,7 @@ describe.concurrent("Ctrl-C", () => {
 
 describe.concurrent("a connection that is cut again and again", () => {
   it.each(["grpc", "grpc-web", "connect"])("does not keep watch from the end over %s", async (protocol) => {
-    const proxy = await startSwitchingProxy(gateway.address);
+    const proxy = await startSwitchingProxy(world.gateway.address);
     const name = start();
     const watch = startCli(["watch", name, "--address", proxy.address, "--protocol", protocol]);
     await watch.matches(/RUNNING/);
@@ -78,7 +71,7 @@ describe.concurrent("a connection that is cut again and again", () => {
       proxy.cut();
       while (proxy.connections <= cuts) await new Promise((resolve) => setTimeout(resolve, 20));
     }
-    emulator.emulator.finishOperation(name, "error");
+    world.emulator.emulator.finishOperation(name, "error");
     const { code, stdout, stderr } = await watch.ended;
     await proxy.close();
     expect(code).toBe(5);
@@ -91,15 +84,15 @@ describe.concurrent("a gateway that restarts", () => {
   it("keeps neither wait nor cancel --wait from the end", async () => {
     const waited = start();
     const cancelled = start({ cancelDelayMs: 600_000 });
-    const first = await startTestGateway(emulator.endpoint);
+    const first = await startTestGateway(world.emulator.endpoint);
     const wait = startCli(["watch", waited, "--address", first.address]);
     const cancel = startCli(["cancel", "--wait", cancelled, "--address", first.address]);
     await wait.matches(/RUNNING/);
     while ((await cancelsOf(cancelled)) === 0) await new Promise((resolve) => setTimeout(resolve, 50));
     await first.drain();
-    const second = await startTestGateway(emulator.endpoint, { listen: first.address });
-    emulator.emulator.finishOperation(waited);
-    emulator.emulator.finishOperation(cancelled, "cancelled");
+    const second = await startTestGateway(world.emulator.endpoint, { listen: first.address });
+    world.emulator.emulator.finishOperation(waited);
+    world.emulator.emulator.finishOperation(cancelled, "cancelled");
     const [waitEnd, cancelEnd] = await Promise.all([wait.ended, cancel.ended]);
     await second.drain();
     expect(waitEnd.code).toBe(0);
@@ -113,10 +106,10 @@ describe.concurrent("a gateway that restarts", () => {
 describe.runIf(process.platform === "linux")("a terminal", () => {
   it.concurrent("shows a bar, then the end, and the exit code", async () => {
     const name = start({ ageMs: 6_000, units: 100 });
-    const command = `"${process.execPath}" "${LAUNCHER}" watch ${name} --address ${gateway.address}`;
+    const command = `"${process.execPath}" "${LAUNCHER}" watch ${name} --address ${world.gateway.address}`;
     const drawn = startCommand("script", ["-qec", command, "/dev/null"]);
     await drawn.matches(/RUNNING/);
-    emulator.emulator.finishOperation(name);
+    world.emulator.emulator.finishOperation(name);
     const { code, stdout } = await drawn.ended;
     expect(code).toBe(0);
     expect(stdout).toMatch(/RUNNING {4}\[[#.]+\] \d+ of 100/);

@@ -3,53 +3,47 @@ import type { WriteStream } from "node:tty";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import type { OperationSpec } from "../../src/emulator/operation-spec.ts";
 import type { Outcome } from "../../src/emulator/outcome.ts";
-import { type RunningEmulator, startEmulator } from "../../src/emulator/start-emulator.ts";
-import type { RunningGateway } from "../../src/gateway.ts";
-import { systemClock } from "../../src/lib/clock.ts";
+import { type GatewayOnEmulator, startGatewayOnEmulator } from "../support/gateway-on-emulator.ts";
 import { runInside } from "../support/run-program.ts";
-import { startTestGateway } from "../support/test-gateway.ts";
 import { TimeUpOn } from "../support/time-up-on.ts";
 
 const DATASET = "projects/p/locations/l/datasets/waiting";
 
-let emulator: RunningEmulator;
-let gateway: RunningGateway;
+let world: GatewayOnEmulator;
 
 beforeAll(async () => {
-  emulator = await startEmulator({ clock: systemClock, listen: "127.0.0.1:0" });
-  gateway = await startTestGateway(emulator.endpoint, { "waiting.heartbeat": "200ms" });
+  world = await startGatewayOnEmulator({ "waiting.heartbeat": "200ms" });
 });
-afterAll(async () => {
-  await gateway.drain();
-  await emulator.close();
-});
+afterAll(() => world.close());
 
 /** Creates an operation that goes on until something ends it, unless the spec says otherwise. */
 function start(spec: OperationSpec = {}): string {
-  return emulator.emulator.createOperation({ dataset: DATASET, durationMs: null, ...spec });
+  return world.emulator.emulator.createOperation({ dataset: DATASET, durationMs: null, ...spec });
 }
 
 /** Runs a client command on the test's gateway. */
 function client(...args: string[]) {
-  return runInside([...args, "--address", gateway.address]);
+  return runInside([...args, "--address", world.gateway.address]);
 }
 
 /** The same on a terminal, with a time that is up as soon as the command has written something. */
 function clientUntil(pattern: RegExp, terminal: FakeTerminal, ...args: string[]) {
   const time = new TimeUpOn(pattern, terminal.stream);
-  return runInside([...args, "--address", gateway.address], {}, terminal.stream, time);
+  return runInside([...args, "--address", world.gateway.address], {}, terminal.stream, time);
 }
 
 /** Runs a command that ends with an operation, which ends once the command has written something. */
 function clientThatEnds(name: string, onceWritten: RegExp, outcome: Outcome | undefined, ...args: string[]) {
-  const time = new TimeUpOn(/(?!)/).when(onceWritten, () => emulator.emulator.finishOperation(name, outcome));
-  return runInside([...args, "--address", gateway.address], {}, undefined, time);
+  const time = new TimeUpOn(/(?!)/).when(onceWritten, () =>
+    world.emulator.emulator.finishOperation(name, outcome),
+  );
+  return runInside([...args, "--address", world.gateway.address], {}, undefined, time);
 }
 
 /** Resolves when the emulator has been asked to cancel the operation. */
 async function cancelRequested(name: string): Promise<void> {
   for (;;) {
-    const answer = await fetch(`${emulator.endpoint}/v1/${name}`);
+    const answer = await fetch(`${world.emulator.endpoint}/v1/${name}`);
     const { metadata } = (await answer.json()) as { metadata: { cancelRequested?: boolean } };
     if (metadata.cancelRequested) return;
     await new Promise((resolve) => setTimeout(resolve, 20));
@@ -85,7 +79,7 @@ describe.concurrent.each(["wait", "watch"])("the exit code of %s", (command) => 
     const { code, stderr } = await clientUntil(/RUNNING/, terminal, command, name, "--timeout", "300ms");
     expect(code).toBe(7);
     expect(stderr).toBe(
-      `The operation still runs after 300ms; go on with: lro-gateway ${command} ${name} --address ${gateway.address}\n`,
+      `The operation still runs after 300ms; go on with: lro-gateway ${command} ${name} --address ${world.gateway.address}\n`,
     );
   });
 
@@ -97,9 +91,9 @@ describe.concurrent.each(["wait", "watch"])("the exit code of %s", (command) => 
 
   it("tells by 4 that no state could be read in time", async () => {
     const name = start();
-    const fault = emulator.emulator.addFault({ match: { name }, answer: { status: 503 } });
+    const fault = world.emulator.emulator.addFault({ match: { name }, answer: { status: 503 } });
     const { code, stderr } = await client(command, name, "--timeout", "300ms");
-    await fetch(`${emulator.endpoint}/emulator/v1/faults/${fault}`, { method: "DELETE" });
+    await fetch(`${world.emulator.endpoint}/emulator/v1/faults/${fault}`, { method: "DELETE" });
     expect([code, stderr]).toEqual([
       4,
       "lro-gateway: no state of the operation could be read within 300ms\n",
@@ -145,10 +139,10 @@ describe.concurrent("watch", () => {
     start({ dataset, id: "other", kind: "dicomStores.export" });
     const filter = "metadata.apiMethodName:ImportResources";
     const { code, stdout, stderr } = await runInside(
-      ["watch", dataset, "--filter", filter, "--timeout", "4s", "--address", gateway.address],
+      ["watch", dataset, "--filter", filter, "--timeout", "4s", "--address", world.gateway.address],
       {},
       undefined,
-      new TimeUpOn(/SUCCEEDED/).when(/RUNNING/, () => emulator.emulator.finishOperation(ends)),
+      new TimeUpOn(/SUCCEEDED/).when(/RUNNING/, () => world.emulator.emulator.finishOperation(ends)),
     );
     expect([code, stderr]).toEqual([0, ""]);
     expect(stdout).toMatch(new RegExp(`RUNNING +${ends} `));
@@ -189,7 +183,7 @@ describe.concurrent("cancel --wait", () => {
     const name = start({ onCancel: "complete" });
     const told = client("cancel", "--wait", name);
     await cancelRequested(name);
-    emulator.emulator.finishOperation(name, end);
+    world.emulator.emulator.finishOperation(name, end);
     const { code, stdout, stderr } = await told;
     expect([code, stderr]).toEqual([expected, ""]);
     expect(stdout).toMatch(new RegExp(`^${outcome}: `));
@@ -206,7 +200,7 @@ describe.concurrent("cancel --wait", () => {
     const running = await client("cancel", "--wait", name, "--timeout", "4s");
     expect([running.code, running.stderr]).toEqual([
       7,
-      `The operation still runs after 4s; go on with: lro-gateway wait ${name} --address ${gateway.address}\n`,
+      `The operation still runs after 4s; go on with: lro-gateway wait ${name} --address ${world.gateway.address}\n`,
     ]);
     expect(running.stdout).toMatch(/^STILL_RUNNING: /);
     const unknown = await client("cancel", "--wait", `${DATASET}/operations/unknown`);

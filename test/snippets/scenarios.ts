@@ -7,6 +7,7 @@ import { type RunningEmulator, startEmulator } from "../../src/emulator/start-em
 import { systemClock } from "../../src/lib/clock.ts";
 import { type CliProcess, type Ended, startCommand, startServe } from "../support/cli-process.ts";
 import { startCuttingProxy } from "../support/cutting-proxy.ts";
+import { startGatewayOnEmulator } from "../support/gateway-on-emulator.ts";
 import { startRefusingServer } from "../support/refusing-server.ts";
 import { SeededRandom } from "../support/seeded-random.ts";
 import { type SwitchingProxy, startSwitchingProxy } from "../support/switching-proxy.ts";
@@ -46,15 +47,13 @@ async function withWorld(
   flags: Readonly<Record<string, string>>,
   act: (world: { emulator: RunningEmulator; proxy: SwitchingProxy; address: string }) => Promise<void>,
 ): Promise<void> {
-  const emulator = await startEmulator({ clock: systemClock, listen: "127.0.0.1:0" });
-  const gateway = await startTestGateway(emulator.endpoint, { ...FLAGS, ...flags });
+  const { emulator, gateway, close } = await startGatewayOnEmulator({ ...FLAGS, ...flags });
   const proxy = await startSwitchingProxy(gateway.address);
   try {
     await act({ emulator, proxy, address: gateway.address });
   } finally {
     await proxy.close();
-    await gateway.drain();
-    await emulator.close();
+    await close();
   }
 }
 
@@ -64,8 +63,7 @@ async function behindCuts(
 ): Promise<void> {
   const seed = Number(process.env["CUTS_SEED"] ?? Math.floor(Math.random() * 1e6));
   const random = new SeededRandom(seed);
-  const emulator = await startEmulator({ clock: systemClock, listen: "127.0.0.1:0" });
-  const gateway = await startTestGateway(emulator.endpoint, FLAGS);
+  const { emulator, gateway, close } = await startGatewayOnEmulator(FLAGS);
   let connections = 0;
   const proxy = await startCuttingProxy(gateway.address, {
     idleMs: 60_000,
@@ -82,8 +80,7 @@ async function behindCuts(
     console.log(told());
   } finally {
     await proxy.close();
-    await gateway.drain();
-    await emulator.close();
+    await close();
   }
 }
 

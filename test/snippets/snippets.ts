@@ -1,10 +1,7 @@
 import { mkdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
-import { type RunningEmulator, startEmulator } from "../../src/emulator/start-emulator.ts";
-import type { RunningGateway } from "../../src/gateway.ts";
-import { systemClock } from "../../src/lib/clock.ts";
 import { ROOT } from "../support/cli-process.ts";
-import { startTestGateway } from "../support/test-gateway.ts";
+import { type GatewayOnEmulator, startGatewayOnEmulator } from "../support/gateway-on-emulator.ts";
 
 /** The programs in docs/waiting.md, by the file name that the comment above each gives it. */
 export function readSnippets(): ReadonlyMap<string, string> {
@@ -32,19 +29,6 @@ export function writeSnippets(directory: string): string {
 }
 
 /** A gateway that ends its streams every second, so that no program gets to the end without attaching again. */
-export async function startRestless(): Promise<{
-  emulator: RunningEmulator;
-  gateway: RunningGateway;
-  close(): Promise<void>;
-}> {
-  const emulator = await startEmulator({ clock: systemClock, listen: "127.0.0.1:0" });
-  const gateway = await startTestGateway(emulator.endpoint, {
-    "waiting.max_stream_age": "1s",
-    "waiting.heartbeat": "200ms",
-  });
-  const close = async (): Promise<void> => {
-    await gateway.drain();
-    await emulator.close();
-  };
-  return { emulator, gateway, close };
+export function startRestless(): Promise<GatewayOnEmulator> {
+  return startGatewayOnEmulator({ "waiting.max_stream_age": "1s", "waiting.heartbeat": "200ms" });
 }
