@@ -1,16 +1,24 @@
+import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { pathToFileURL } from "node:url";
 import { afterAll, beforeAll, describe, expect, it, vi } from "vitest";
-import { startCommand } from "../support/cli-process.ts";
+import type { OperationSpec } from "../../src/emulator/operation-spec.ts";
+import { ROOT, startCommand } from "../support/cli-process.ts";
 import { nodeProgram } from "./programs.ts";
 import { CALL_SCENARIOS, COLLECTION_SCENARIOS, WATCH_SCENARIOS } from "./scenarios.ts";
 import { countPrograms, readSnippets, startRestless, writeSnippets } from "./snippets.ts";
 
-/** The programs of docs/waiting.md for Node.js and browsers, as they stand. Those in other languages: npm run snippets. */
+/** The programs of the docs for Node.js and browsers, as they stand. Those in other languages: npm run snippets. */
 
 vi.setConfig({ testTimeout: 60_000 });
 
 const DATASET = "projects/p/locations/l/datasets/snippets";
+
+const ERROR_INFO = {
+  "@type": "type.googleapis.com/google.rpc.ErrorInfo",
+  reason: "NO_ROOM",
+  domain: "example.com",
+};
 
 let running: Awaited<ReturnType<typeof startRestless>>;
 let directory: string;
@@ -21,7 +29,7 @@ beforeAll(async () => {
 });
 afterAll(() => running.close());
 
-it("finds every program of the document", () => {
+it("finds every program of the pages", () => {
   expect(readSnippets().size).toBe(countPrograms());
 });
 
@@ -67,4 +75,50 @@ it.concurrent("watch-browser.mjs runs on fetch and sees progress and the end", a
   });
   expect(end).toBe("SUCCEEDED");
   expect(fractions.length).toBeGreaterThan(0);
+});
+
+describe("unpack.ts", () => {
+  it.concurrent.each<[string, OperationSpec, RegExp]>([
+    [
+      "the counters and the response of types that it knows",
+      { units: 100 },
+      /^succeeded so far: 100n new fields: undefined\nresponse: \{"@type":"[^"]+\.v1\.fhir\.ImportResourcesResponse"\}\n$/,
+    ],
+    [
+      "what a known type has no field for",
+      { version: "v1beta1", metadata: { estimate: "soon" }, outcome: "nothing" },
+      /^succeeded so far: \d+n new fields: \{ estimate: 'soon' \}\n$/,
+    ],
+    [
+      "an unknown type as the API sent it",
+      { metadata: { "@type": "type.googleapis.com/some.new.Type", count: 3 }, outcome: "nothing" },
+      /^metadata: \{"@type":"type\.googleapis\.com\/some\.new\.Type",.*"count":3\}\n$/,
+    ],
+    [
+      "the details of an error",
+      { outcome: { type: "error", code: 8, message: "No room.", details: [ERROR_INFO] } },
+      /\ndetail: \{"reason":"NO_ROOM","domain":"example\.com","@type":"[^"]+ErrorInfo"\}\n$/,
+    ],
+  ])("prints %s", async (_, spec, expected) => {
+    const ended = { dataset: DATASET, durationMs: 1, ageMs: 10_000 };
+    const name = running.emulator.emulator.createOperation({ ...ended, ...spec });
+    const args = [join(directory, "unpack.ts"), running.gateway.address, name];
+    const { code, stdout, stderr } = await startCommand(process.execPath, args).ended;
+    expect([code, stderr.replace(/^.*ExperimentalWarning.*\n.*\n/m, "")]).toEqual([0, ""]);
+    expect(stdout).toMatch(expected);
+  });
+
+  it("has right types", async () => {
+    const config = join(directory, "tsconfig.json");
+    const compilerOptions = { noEmit: true, rootDir: ROOT };
+    writeFileSync(
+      config,
+      JSON.stringify({ extends: join(ROOT, "tsconfig.json"), compilerOptions, include: ["unpack.ts"] }),
+    );
+    const tsc = join(ROOT, "node_modules", "typescript", "bin", "tsc");
+    expect(await startCommand(process.execPath, [tsc, "-p", config]).ended).toMatchObject({
+      code: 0,
+      stdout: "",
+    });
+  });
 });

@@ -3,17 +3,22 @@ import { dirname, join } from "node:path";
 import { ROOT } from "../support/cli-process.ts";
 import { type GatewayOnEmulator, startGatewayOnEmulator } from "../support/gateway-on-emulator.ts";
 
-/** The programs in docs/waiting.md, by the file name that the comment above each gives it. */
+/** The pages with programs. */
+const PAGES = ["waiting.md", "types.md"];
+
+/** The programs in them, by the file name that the comment above each gives it. */
 export function readSnippets(): ReadonlyMap<string, string> {
-  const text = readFileSync(join(ROOT, "docs", "waiting.md"), "utf8");
-  const found = text.matchAll(/^<!-- snippet: (\S+) -->\n```\w+\n(.*?)^```$/gms);
+  const found = readPages().matchAll(/^<!-- snippet: (\S+) -->\n```\w+\n(.*?)^```$/gms);
   return new Map([...found].map(([, file = "", code = ""]) => [file, code]));
 }
 
-/** How many programs the document holds, found by their fences alone. */
+/** How many programs the pages hold, found by their fences alone. */
 export function countPrograms(): number {
-  const text = readFileSync(join(ROOT, "docs", "waiting.md"), "utf8");
-  return [...text.matchAll(/^```(?:js|python|go)$/gm)].length;
+  return [...readPages().matchAll(/^```(?:js|ts|python|go)$/gm)].length;
+}
+
+function readPages(): string {
+  return PAGES.map((page) => readFileSync(join(ROOT, "docs", page), "utf8")).join("\n");
 }
 
 /** Writes the programs into a fresh directory below .cache, beside the generated code that they import. */
