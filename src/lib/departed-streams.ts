@@ -14,23 +14,23 @@ export const LEAVING_MS = 1_000;
  * and nothing happens, that is when as many have come again: the memory of two crowds for one.
  */
 export class DepartedStreams {
-  private readonly clock: Clock;
-  private readonly collect: () => void;
-  private ended = 0;
-  private timer: Timer | undefined;
+  readonly #clock: Clock;
+  readonly #collect: () => void;
+  #ended = 0;
+  #timer: Timer | undefined;
 
   constructor(clock: Clock, collect: () => void) {
-    this.clock = clock;
-    this.collect = collect;
+    this.#clock = clock;
+    this.#collect = collect;
   }
 
   /** A stream has ended. */
   add(): void {
-    if (++this.ended < MANY_STREAMS) return;
-    this.timer ??= this.clock.setTimer(LEAVING_MS, () => {
-      this.timer = undefined;
-      this.ended = 0;
-      this.collect();
+    if (++this.#ended < MANY_STREAMS) return;
+    this.#timer ??= this.#clock.setTimer(LEAVING_MS, () => {
+      this.#timer = undefined;
+      this.#ended = 0;
+      this.#collect();
     });
   }
 }

@@ -61,154 +61,154 @@ const SPACE = /[ \t\n\r]*/y;
 class Reader {
   readonly spans = new WeakMap<object, [start: number, end: number]>();
   readonly broken = new WeakSet<object>();
-  private readonly text: string;
-  private readonly lenient: boolean;
-  private at = 0;
-  private depth = 0;
+  readonly #text: string;
+  readonly #lenient: boolean;
+  #at = 0;
+  #depth = 0;
 
   constructor(text: string, lenient: boolean) {
-    this.text = text;
-    this.lenient = lenient;
+    this.#text = text;
+    this.#lenient = lenient;
   }
 
   document(): JsonValue {
-    const root = this.value();
-    if (root === undefined) throw this.wrong();
-    if (this.peek() !== "") throw this.wrong();
+    const root = this.#value();
+    if (root === undefined) throw this.#wrong();
+    if (this.#peek() !== "") throw this.#wrong();
     return root;
   }
 
   /** A value, or `undefined` when the text breaks off before anything of it is certain. */
-  private value(): JsonValue | undefined {
-    const next = this.peek();
-    if (next === "{" || next === "[") return this.container(next);
-    if (next === '"') return this.string().value;
-    if (next === "") return this.short();
+  #value(): JsonValue | undefined {
+    const next = this.#peek();
+    if (next === "{" || next === "[") return this.#container(next);
+    if (next === '"') return this.#string().value;
+    if (next === "") return this.#short();
     for (const [word, value] of WORDS) {
-      if (this.text.startsWith(word, this.at)) {
-        this.at += word.length;
+      if (this.#text.startsWith(word, this.#at)) {
+        this.#at += word.length;
         return value;
       }
-      if (word.startsWith(this.text.slice(this.at))) return this.short();
+      if (word.startsWith(this.#text.slice(this.#at))) return this.#short();
     }
     // A number at the very end of a cut text may have had more digits.
-    NUMBER_PART.lastIndex = this.at;
-    if (this.lenient && NUMBER_PART.test(this.text) && NUMBER_PART.lastIndex === this.text.length)
-      return this.short();
-    NUMBER.lastIndex = this.at;
-    const token = NUMBER.exec(this.text)?.[0];
-    if (token === undefined) throw this.wrong();
-    this.at += token.length;
+    NUMBER_PART.lastIndex = this.#at;
+    if (this.#lenient && NUMBER_PART.test(this.#text) && NUMBER_PART.lastIndex === this.#text.length)
+      return this.#short();
+    NUMBER.lastIndex = this.#at;
+    const token = NUMBER.exec(this.#text)?.[0];
+    if (token === undefined) throw this.#wrong();
+    this.#at += token.length;
     return exactNumber(token);
   }
 
-  private container(open: "{" | "["): JsonValue {
-    const start = this.at;
-    if (this.depth >= JSON_MAX_DEPTH) return this.deep(start);
-    this.depth++;
-    this.at++;
-    const target = open === "{" ? this.members() : this.items();
-    this.depth--;
-    this.spans.set(target, [start, this.at]);
+  #container(open: "{" | "["): JsonValue {
+    const start = this.#at;
+    if (this.#depth >= JSON_MAX_DEPTH) return this.#deep(start);
+    this.#depth++;
+    this.#at++;
+    const target = open === "{" ? this.#members() : this.#items();
+    this.#depth--;
+    this.spans.set(target, [start, this.#at]);
     return target;
   }
 
-  private members(): JsonObject {
+  #members(): JsonObject {
     const target: JsonObject = {};
     for (let first = true; ; first = false) {
-      if (this.closes("}", first)) return target;
-      if (this.peek() === "") return this.brokenOff(target);
-      if (this.peek() !== '"') throw this.wrong();
-      const key = this.string();
-      if (!key.whole || this.peek() === "") return this.brokenOff(target);
-      if (this.text[this.at] !== ":") throw this.wrong();
-      this.at++;
-      const value = this.value();
-      if (value === undefined) return this.brokenOff(target);
+      if (this.#closes("}", first)) return target;
+      if (this.#peek() === "") return this.#brokenOff(target);
+      if (this.#peek() !== '"') throw this.#wrong();
+      const key = this.#string();
+      if (!key.whole || this.#peek() === "") return this.#brokenOff(target);
+      if (this.#text[this.#at] !== ":") throw this.#wrong();
+      this.#at++;
+      const value = this.#value();
+      if (value === undefined) return this.#brokenOff(target);
       setOwn(target, key.value, value);
     }
   }
 
-  private items(): JsonValue[] {
+  #items(): JsonValue[] {
     const target: JsonValue[] = [];
     for (let first = true; ; first = false) {
-      if (this.closes("]", first)) return target;
-      const value = this.peek() === "" ? this.short() : this.value();
-      if (value === undefined) return this.brokenOff(target);
+      if (this.#closes("]", first)) return target;
+      const value = this.#peek() === "" ? this.#short() : this.#value();
+      if (value === undefined) return this.#brokenOff(target);
       target.push(value);
     }
   }
 
   /** Consumes the closing bracket, or the comma before the next element. */
-  private closes(bracket: string, first: boolean): boolean {
-    const next = this.peek();
+  #closes(bracket: string, first: boolean): boolean {
+    const next = this.#peek();
     if (next === bracket) {
-      this.at++;
+      this.#at++;
       return true;
     }
     if (first || next === "") return false;
-    if (next !== ",") throw this.wrong();
-    this.at++;
-    if (this.peek() === bracket) throw this.wrong();
+    if (next !== ",") throw this.#wrong();
+    this.#at++;
+    if (this.#peek() === bracket) throw this.#wrong();
     return false;
   }
 
-  private string(): { value: string; whole: boolean } {
-    const start = this.at;
+  #string(): { value: string; whole: boolean } {
+    const start = this.#at;
     let end = start + 1;
-    for (; end < this.text.length && this.text[end] !== '"'; end++) if (this.text[end] === "\\") end++;
-    const whole = end < this.text.length;
-    this.at = Math.min(end + 1, this.text.length);
-    if (whole) return { value: parseString(this.text.slice(start, end + 1)), whole };
-    this.short();
+    for (; end < this.#text.length && this.#text[end] !== '"'; end++) if (this.#text[end] === "\\") end++;
+    const whole = end < this.#text.length;
+    this.#at = Math.min(end + 1, this.#text.length);
+    if (whole) return { value: parseString(this.#text.slice(start, end + 1)), whole };
+    this.#short();
     // A broken escape at the end is dropped with its backslash.
-    const part = this.text.slice(start).replace(/(?<!\\)((?:\\\\)*)\\(?:u[0-9a-fA-F]{0,3})?$/, "$1");
+    const part = this.#text.slice(start).replace(/(?<!\\)((?:\\\\)*)\\(?:u[0-9a-fA-F]{0,3})?$/, "$1");
     return { value: parseString(`${part}"`), whole };
   }
 
   /** Steps over a container that is nested too deep to be looked into, without recursion. */
-  private deep(start: number): JsonObject {
+  #deep(start: number): JsonObject {
     let open = 0;
     do {
-      const next = this.text[this.at];
+      const next = this.#text[this.#at];
       if (next === undefined) break;
       if (next === '"') {
-        this.string();
+        this.#string();
         continue;
       }
       if (next === "{" || next === "[") open++;
       if (next === "}" || next === "]") open--;
-      this.at++;
+      this.#at++;
     } while (open > 0);
     const target: JsonObject = {};
-    if (open > 0) this.brokenOff(target);
-    else JSON.parse(this.text.slice(start, this.at)); // throws where the text is wrong
-    this.spans.set(target, [start, this.at]);
+    if (open > 0) this.#brokenOff(target);
+    else JSON.parse(this.#text.slice(start, this.#at)); // throws where the text is wrong
+    this.spans.set(target, [start, this.#at]);
     return target;
   }
 
-  private peek(): string {
-    SPACE.lastIndex = this.at;
-    SPACE.test(this.text);
-    this.at = SPACE.lastIndex;
-    return this.text[this.at] ?? "";
+  #peek(): string {
+    SPACE.lastIndex = this.#at;
+    SPACE.test(this.#text);
+    this.#at = SPACE.lastIndex;
+    return this.#text[this.#at] ?? "";
   }
 
-  private brokenOff<T extends object>(target: T): T {
-    this.short();
+  #brokenOff<T extends object>(target: T): T {
+    this.#short();
     this.broken.add(target);
     return target;
   }
 
   /** The text ends too early: an error, unless it may. */
-  private short(): undefined {
-    this.at = this.text.length;
-    if (!this.lenient) throw this.wrong();
+  #short(): undefined {
+    this.#at = this.#text.length;
+    if (!this.#lenient) throw this.#wrong();
     return undefined;
   }
 
-  private wrong(): SyntaxError {
-    return new SyntaxError(`not JSON at character ${this.at}`);
+  #wrong(): SyntaxError {
+    return new SyntaxError(`not JSON at character ${this.#at}`);
   }
 }
 

@@ -28,14 +28,14 @@ export class Link<T> {
 export class LinkedList<T> {
   size = 0;
   first: Link<T> | undefined;
-  private last: Link<T> | undefined;
+  #last: Link<T> | undefined;
 
   /** Appends a value. */
   add(value: T): Link<T> {
-    const link = new Link(value, this.last);
-    if (this.last) this.last.after = link;
+    const link = new Link(value, this.#last);
+    if (this.#last) this.#last.after = link;
     else this.first = link;
-    this.last = link;
+    this.#last = link;
     this.size++;
     return link;
   }
@@ -47,7 +47,7 @@ export class LinkedList<T> {
     if (before) before.after = after;
     else this.first = after;
     if (after) after.before = before;
-    else this.last = before;
+    else this.#last = before;
     // A link that is dead and old must not keep its young neighbours.
     link.before = undefined;
     link.after = undefined;

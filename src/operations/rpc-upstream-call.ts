@@ -12,10 +12,10 @@ export class RpcUpstreamCall implements UpstreamCall {
   readonly authorization: string | undefined;
   readonly requestId: string;
   readonly trace: TraceContext | undefined;
-  private readonly call: Call;
+  readonly #call: Call;
 
   constructor(call: Call) {
-    this.call = call;
+    this.#call = call;
     this.deadline = call.deadline;
     this.authorization = call.header("authorization");
     this.requestId = call.requestId;
@@ -23,19 +23,19 @@ export class RpcUpstreamCall implements UpstreamCall {
   }
 
   get responseHeader(): Metadata {
-    return this.call.responseHeader;
+    return this.#call.responseHeader;
   }
 
   get ended(): ConnectError | undefined {
-    return this.call.ended;
+    return this.#call.ended;
   }
 
   onEnd(listener: EndListener): void {
-    this.call.onEnd(listener);
+    this.#call.onEnd(listener);
   }
 
   offEnd(listener: EndListener): void {
-    this.call.offEnd(listener);
+    this.#call.offEnd(listener);
   }
 
   /**
@@ -43,7 +43,7 @@ export class RpcUpstreamCall implements UpstreamCall {
    * out: the error made of it carries the same, and the caller would read it twice.
    */
   onUpstreamAnswer(info: UpstreamAnswerInfo): void {
-    const { call } = this;
+    const call = this.#call;
     call.upstreamOutcome = info;
     if (info.httpStatus >= 300) return;
     call.responseHeader.set(UPSTREAM_STATUS_HEADER, String(info.httpStatus));

@@ -31,7 +31,7 @@ interface KnownType {
 export abstract class AnyTranscoder extends ScalarTranscoder {
   /** See {@link Transcoded.wraps}. */
   protected wraps: number[] = [];
-  private readonly types: KnownType[] = [];
+  readonly #types: KnownType[] = [];
 
   /**
    * The members of a message, from the first one's quote to the closing brace. `types` is how many `@type`s are to
@@ -51,11 +51,11 @@ export abstract class AnyTranscoder extends ScalarTranscoder {
       this.at = at;
       this.pos = pos;
       this.wraps.length = wraps;
-      this.plainAny();
+      this.#plainAny();
     }
   }
 
-  private plainAny(): void {
+  #plainAny(): void {
     const { json } = this;
     const start = this.at;
     this.skip();
@@ -76,7 +76,7 @@ export abstract class AnyTranscoder extends ScalarTranscoder {
   protected any(depth: number): void {
     if (depth > ANY_MAX_DEPTH) throw GIVE_UP;
     if (this.space() !== OPEN_BRACE) {
-      this.wrap(this.at, 0, depth);
+      this.#wrap(this.at, 0, depth);
       return;
     }
     const start = this.at++;
@@ -86,9 +86,9 @@ export abstract class AnyTranscoder extends ScalarTranscoder {
     }
     const first = this.at;
     const typeFirst = this.json[first] === QUOTE && this.followsAt(first + 1, TYPE_KEY);
-    const type = this.findType();
+    const type = this.#findType();
     if (!type) {
-      this.wrap(start, 1, depth);
+      this.#wrap(start, 1, depth);
       return;
     }
     this.tagged(0x0a, type.url);
@@ -109,20 +109,21 @@ export abstract class AnyTranscoder extends ScalarTranscoder {
    * The type that `@type` names, wherever it stands among the members; `undefined` when it has to be wrapped. Leaves
    * the position behind its value where it was the first member.
    */
-  private findType(): KnownType | undefined {
+  #findType(): KnownType | undefined {
     for (;;) {
       if (this.space() !== QUOTE) throw GIVE_UP;
       const isType = this.followsAt(this.at + 1, TYPE_KEY);
       this.skipString();
       this.colon();
-      if (isType) return this.space() === QUOTE ? this.typeUrl() : undefined;
+      if (isType) return this.space() === QUOTE ? this.#typeUrl() : undefined;
       this.skip();
       if (this.ends(CLOSE_BRACE)) return undefined;
     }
   }
 
-  private typeUrl(): KnownType | undefined {
-    const { json, types } = this;
+  #typeUrl(): KnownType | undefined {
+    const { json } = this;
+    const types = this.#types;
     const start = this.at + 1;
     for (const type of types) {
       const { length } = type.url;
@@ -146,7 +147,7 @@ export abstract class AnyTranscoder extends ScalarTranscoder {
   }
 
   /** Wraps what begins at `start` in a Struct (1) or a Value (0). */
-  private wrap(start: number, wrapper: 0 | 1, depth: number): void {
+  #wrap(start: number, wrapper: 0 | 1, depth: number): void {
     const url = WRAPPERS[wrapper];
     if (!url) throw GIVE_UP;
     this.at = start;

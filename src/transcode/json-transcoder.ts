@@ -57,7 +57,7 @@ export class JsonTranscoder extends AnyTranscoder {
     this.canonical = true;
     this.wraps = [];
     try {
-      const set = this.object(plan, 0);
+      const set = this.#object(plan, 0);
       this.space();
       if (this.at !== body.length) return undefined;
       return new Transcoded(this.out.slice(0, this.pos), set, this.canonical, this.wraps);
@@ -70,7 +70,7 @@ export class JsonTranscoder extends AnyTranscoder {
   }
 
   /** A message: writes its fields. Returns {@link Transcoded.set}. */
-  private object(plan: MessagePlan, depth: number): number {
+  #object(plan: MessagePlan, depth: number): number {
     if (this.space() !== OPEN_BRACE || depth > ANY_MAX_DEPTH) throw GIVE_UP;
     this.at++;
     if (this.space() !== CLOSE_BRACE) return this.members(plan, depth, -1);
@@ -91,7 +91,7 @@ export class JsonTranscoder extends AnyTranscoder {
       const keyAt = this.at++;
       let field = expected;
       if (field === undefined || !this.follows(field.key)) {
-        field = this.lookUp(plan);
+        field = this.#lookUp(plan);
         if (field && previous) previous.next = field;
         else if (field) plan.first = field;
       }
@@ -103,7 +103,7 @@ export class JsonTranscoder extends AnyTranscoder {
         if (this.space() !== 0x6e || !this.isNull()) {
           if (taken & field.slot) throw GIVE_UP;
           taken |= field.slot;
-          if (this.field(field, depth)) set |= field.bit;
+          if (this.#field(field, depth)) set |= field.bit;
         }
         previous = field;
         expected = field.next;
@@ -117,33 +117,33 @@ export class JsonTranscoder extends AnyTranscoder {
       }
       if (this.ends(CLOSE_BRACE)) break;
     }
-    if (unknown) this.unknownFields(unknown, depth === 0 ? 1 : depth + 1);
+    if (unknown) this.#unknownFields(unknown, depth === 0 ? 1 : depth + 1);
     return set;
   }
 
   /** Writes a field and its value. Returns whether there was anything to write. */
-  private field(field: FieldPlan, depth: number): boolean {
-    if (!field.repeated) return this.single(field, depth === 0 ? 0 : depth + 1);
+  #field(field: FieldPlan, depth: number): boolean {
+    if (!field.repeated) return this.#single(field, depth === 0 ? 0 : depth + 1);
     if (this.space() !== OPEN_BRACKET) throw GIVE_UP;
     this.at++;
     if (this.space() === CLOSE_BRACKET) {
       this.at++;
       return false;
     }
-    do this.item(field, depth === 0 ? 0 : depth + 2);
+    do this.#item(field, depth === 0 ? 0 : depth + 2);
     while (!this.ends(CLOSE_BRACKET));
     return true;
   }
 
-  private item(field: FieldPlan, depth: number): void {
-    if (this.single(field, depth) || field.kind !== Kind.STRING) return;
+  #item(field: FieldPlan, depth: number): void {
+    if (this.#single(field, depth) || field.kind !== Kind.STRING) return;
     // The empty string is no field of its own, but it is an item.
     this.varint(field.tag);
     this.varint(0);
   }
 
   /** Writes a field with one value; a default one is not written. Returns whether something was. */
-  private single(field: FieldPlan, depth: number): boolean {
+  #single(field: FieldPlan, depth: number): boolean {
     this.reserve(this.json.length - this.at);
     switch (field.kind) {
       case Kind.STRING: {
@@ -166,7 +166,7 @@ export class JsonTranscoder extends AnyTranscoder {
         if (!field.message) throw GIVE_UP;
         const size = field.lengthSize;
         const start = this.open(field.tag, size);
-        const set = this.object(field.message, depth);
+        const set = this.#object(field.message, depth);
         if ((set & field.needs) !== field.needs) throw GIVE_UP;
         field.lengthSize = this.close(start, size);
         return true;
@@ -185,7 +185,7 @@ export class JsonTranscoder extends AnyTranscoder {
   }
 
   /** Members that the message has no field for, by the positions of their keys. */
-  private unknownFields(keysAt: readonly number[], depth: number): void {
+  #unknownFields(keysAt: readonly number[], depth: number): void {
     const end = this.at;
     this.reserve(0);
     const content = this.open(UNKNOWN_FIELDS_NUMBER * 8 + 2, 2);
@@ -199,7 +199,7 @@ export class JsonTranscoder extends AnyTranscoder {
   }
 
   /** Finds the plan of the member whose name begins here, and goes behind its closing quote. */
-  private lookUp(plan: MessagePlan): FieldPlan | undefined {
+  #lookUp(plan: MessagePlan): FieldPlan | undefined {
     const { json } = this;
     let name = "";
     let byte = json[this.at] ?? 0;

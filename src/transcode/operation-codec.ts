@@ -63,11 +63,11 @@ const WRAPPER_TAIL = Buffer.from("}");
 class TranscodedAnswer<Desc extends DescMessage> implements Encoded<MessageShape<Desc>> {
   readonly encoded = true;
   readonly schema: Desc;
-  private readonly body: Uint8Array;
-  private readonly transcoded: Transcoded;
-  private readonly plain: (body: Uint8Array) => Encoded<MessageShape<Desc>>;
-  private json: Uint8Array | undefined;
-  private message: MessageShape<Desc> | undefined;
+  readonly #body: Uint8Array;
+  readonly #transcoded: Transcoded;
+  readonly #plain: (body: Uint8Array) => Encoded<MessageShape<Desc>>;
+  #json: Uint8Array | undefined;
+  #message: MessageShape<Desc> | undefined;
 
   constructor(
     schema: Desc,
@@ -76,25 +76,25 @@ class TranscodedAnswer<Desc extends DescMessage> implements Encoded<MessageShape
     plain: (body: Uint8Array) => Encoded<MessageShape<Desc>>,
   ) {
     this.schema = schema;
-    this.body = body;
-    this.transcoded = transcoded;
-    this.plain = plain;
+    this.#body = body;
+    this.#transcoded = transcoded;
+    this.#plain = plain;
   }
 
   toBinary(): Uint8Array {
-    return this.transcoded.binary;
+    return this.#transcoded.binary;
   }
 
   toJson(): Uint8Array {
-    this.json ??= this.transcoded.canonical
-      ? wrapped(this.body, this.transcoded.wraps)
-      : this.plain(this.body).toJson();
-    return this.json;
+    this.#json ??= this.#transcoded.canonical
+      ? wrapped(this.#body, this.#transcoded.wraps)
+      : this.#plain(this.#body).toJson();
+    return this.#json;
   }
 
   toMessage(): MessageShape<Desc> {
-    this.message ??= fromBinary(this.schema, this.transcoded.binary);
-    return this.message;
+    this.#message ??= fromBinary(this.schema, this.#transcoded.binary);
+    return this.#message;
   }
 }
 

@@ -58,13 +58,13 @@ export class ProtoWriter {
     return this.pos;
   }
 
-  private readonly float = new Float64Array(1);
-  private readonly floatBytes = new Uint8Array(this.float.buffer);
+  readonly #float = new Float64Array(1);
+  readonly #floatBytes = new Uint8Array(this.#float.buffer);
 
   /** A double, little-endian as every platform of Node is. */
   protected double(value: number): void {
-    this.float[0] = value;
-    this.bytes(this.floatBytes);
+    this.#float[0] = value;
+    this.bytes(this.#floatBytes);
   }
 
   /** Puts the length of what was written since `start` before it; `size` bytes were left for that. Returns its size. */

@@ -35,22 +35,22 @@ export abstract class Exchange {
   /** Whether the request has been handed to a connection; from then on it may have reached the upstream. */
   sent = false;
   settled = false;
-  private readonly limits: ExchangeLimits;
-  private controller: Controller | undefined;
-  private status = 0;
-  private answerHeaders = NO_HEADERS;
-  private first: Uint8Array = EMPTY;
-  private rest: Uint8Array[] | undefined;
-  private size = 0;
-  private limit: number;
-  private released = false;
+  readonly #limits: ExchangeLimits;
+  #controller: Controller | undefined;
+  #status = 0;
+  #answerHeaders = NO_HEADERS;
+  #first: Uint8Array = EMPTY;
+  #rest: Uint8Array[] | undefined;
+  #size = 0;
+  #limit: number;
+  #released = false;
   /** For so many milliseconds at least it has been under way, and has been silent. */
-  private lasted = 0;
-  private silent = 0;
+  #lasted = 0;
+  #silent = 0;
 
   constructor(limits: ExchangeLimits) {
-    this.limits = limits;
-    this.limit = limits.body;
+    this.#limits = limits;
+    this.#limit = limits.body;
   }
 
   /** The answer is complete. Exactly one of this and {@link onFailure} is called, once. */
@@ -64,25 +64,25 @@ export abstract class Exchange {
    * than `ms`. So a request sets no timer and reads no clock.
    */
   age(ms: number): void {
-    const { requestMs, headersMs, silenceMs } = this.limits;
-    const silent = this.silent >= (this.status === 0 ? headersMs : silenceMs);
-    if (this.lasted < requestMs && !silent) {
-      this.lasted += ms;
-      if (this.sent) this.silent += ms;
+    const { requestMs, headersMs, silenceMs } = this.#limits;
+    const silent = this.#silent >= (this.#status === 0 ? headersMs : silenceMs);
+    if (this.#lasted < requestMs && !silent) {
+      this.#lasted += ms;
+      if (this.sent) this.#silent += ms;
       return;
     }
-    if (silent && this.failedAnswer) this.finish();
-    this.abandon(new SendFailure(this.status === 0 ? "headers-timeout" : "body-timeout", this.sent));
+    if (silent && this.#failedAnswer) this.#finish();
+    this.abandon(new SendFailure(this.#status === 0 ? "headers-timeout" : "body-timeout", this.sent));
   }
 
   /** Gives up: a request that still waits for a connection is never written, one under way loses its connection. */
   abandon(why: SendFailure): void {
-    this.fail(why);
-    this.controller?.abort(why);
+    this.#fail(why);
+    this.#controller?.abort(why);
   }
 
   onRequestStart(controller: Controller): void {
-    this.controller = controller;
+    this.#controller = controller;
     // Given up while the connection was made: nothing is written then, and the abort is reported as an error.
     if (this.settled) controller.abort(new SendFailure("closed", false));
     else this.sent = true;
@@ -94,89 +94,89 @@ export abstract class Exchange {
    * @param headers by lower-case name; several lines of one name are joined by `, `
    */
   onResponseStart(status: number, headers: Readonly<Record<string, string>>): void {
-    this.status = status;
-    this.silent = 0;
-    this.answerHeaders = headers;
-    if (!isSuccess(status)) this.limit = this.limits.errorBody;
+    this.#status = status;
+    this.#silent = 0;
+    this.#answerHeaders = headers;
+    if (!isSuccess(status)) this.#limit = this.#limits.errorBody;
   }
 
   onResponseData(controller: Controller, chunk: Buffer): void {
     if (this.settled) return;
-    this.silent = 0;
-    if (this.size === 0) this.first = chunk;
-    else if (this.rest) this.rest.push(chunk);
-    else this.rest = [this.first, chunk];
-    this.size += chunk.length;
-    if (this.size <= this.limit) return;
+    this.#silent = 0;
+    if (this.#size === 0) this.#first = chunk;
+    else if (this.#rest) this.#rest.push(chunk);
+    else this.#rest = [this.#first, chunk];
+    this.#size += chunk.length;
+    if (this.#size <= this.#limit) return;
     const tooLarge = new SendFailure("too-large", true);
-    if (isSuccess(this.status)) this.fail(tooLarge);
-    else this.finish();
+    if (isSuccess(this.#status)) this.#fail(tooLarge);
+    else this.#finish();
     controller.abort(tooLarge);
   }
 
   onResponseEnd(): void {
-    this.finish();
-    this.release();
+    this.#finish();
+    this.#release();
   }
 
   onResponseError(error: Error): void {
     if (!this.settled) {
-      if (this.failedAnswer) this.finish();
-      else this.fail(classifySendError(error, this.sent, this.status !== 0));
+      if (this.#failedAnswer) this.#finish();
+      else this.#fail(classifySendError(error, this.sent, this.#status !== 0));
     }
     // Not at once: who carried it is in the midst of failing what it has. A request that undici were given now would
     // trip its assertion that nothing is left, outside of anybody's reach.
-    queueMicrotask(() => this.release());
+    queueMicrotask(() => this.#release());
   }
 
   /** The head of an error has come. */
-  private get failedAnswer(): boolean {
-    return this.status !== 0 && !isSuccess(this.status);
+  get #failedAnswer(): boolean {
+    return this.#status !== 0 && !isSuccess(this.#status);
   }
 
-  private release(): void {
+  #release(): void {
     // A proxy's 407 is reported as an error and then, in spite of that, to its end.
-    if (this.released) return;
-    this.released = true;
+    if (this.#released) return;
+    this.#released = true;
     this.onRelease();
   }
 
-  private finish(): void {
+  #finish(): void {
     if (this.settled) return;
     this.settled = true;
-    const cut = !isSuccess(this.status);
-    const encoding = this.answerHeaders["content-encoding"];
+    const cut = !isSuccess(this.#status);
+    const encoding = this.#answerHeaders["content-encoding"];
     if (encoding === undefined) {
-      this.respond(cut ? this.collect().subarray(0, this.limit) : this.collect());
+      this.#respond(cut ? this.#collect().subarray(0, this.#limit) : this.#collect());
       return;
     }
     try {
-      const body = inflate(this.collect(), encoding, this.limit, cut);
+      const body = inflate(this.#collect(), encoding, this.#limit, cut);
       if (body instanceof Promise)
         body.then(
-          (inflated) => this.respond(inflated),
+          (inflated) => this.#respond(inflated),
           (error) => this.onFailure(error),
         );
-      else this.respond(body);
+      else this.#respond(body);
     } catch (error) {
       this.onFailure(error instanceof SendFailure ? error : new SendFailure("malformed", true, error));
     }
   }
 
-  private respond(body: Uint8Array): void {
-    this.onResponse(new Answer(this.status, this.answerHeaders, body));
+  #respond(body: Uint8Array): void {
+    this.onResponse(new Answer(this.#status, this.#answerHeaders, body));
   }
 
-  private fail(failure: SendFailure): void {
+  #fail(failure: SendFailure): void {
     if (this.settled) return;
     this.settled = true;
     this.onFailure(failure);
   }
 
-  private collect(): Uint8Array {
-    const { rest } = this;
-    if (!rest) return this.first;
-    const whole = Buffer.concat(rest, this.size);
+  #collect(): Uint8Array {
+    const rest = this.#rest;
+    if (!rest) return this.#first;
+    const whole = Buffer.concat(rest, this.#size);
     // V8 may keep the list for long (see linked-list.ts), and a piece may be part of a read buffer of 64 KiB.
     rest.fill(EMPTY);
     return whole;

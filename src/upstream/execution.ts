@@ -24,19 +24,19 @@ export type ReadAnswer<T> = (response: RestResponse, attempts: number) => T;
 export class Execution<T> implements SendListener {
   readonly finishes: boolean;
   readonly background: boolean;
-  private readonly parts: RestClientParts;
-  private readonly request: RestRequest;
-  private readonly call: UpstreamCall;
-  private readonly read: ReadAnswer<T>;
-  private readonly told: Resolvers<T>;
-  private headers: OutboundHeaders | undefined;
+  readonly #parts: RestClientParts;
+  readonly #request: RestRequest;
+  readonly #call: UpstreamCall;
+  readonly #read: ReadAnswer<T>;
+  readonly #told: Resolvers<T>;
+  #headers: OutboundHeaders | undefined;
   /** A new token was asked for in place of a refused one; once in each try. */
-  private replaced = false;
-  private tries = 1;
+  #replaced = false;
+  #tries = 1;
   /** Requests sent so far; a token that is replaced makes two of one try. */
-  private attempts = 0;
-  private sentAt = 0;
-  private last: RestResponse | undefined;
+  #attempts = 0;
+  #sentAt = 0;
+  #last: RestResponse | undefined;
 
   /**
    * @param finishes a request that was sent finishes when its call ends, and its answer is reported to the call
@@ -50,116 +50,116 @@ export class Execution<T> implements SendListener {
     finishes: boolean,
     told: Resolvers<T>,
   ) {
-    this.parts = parts;
-    this.request = request;
-    this.call = call;
+    this.#parts = parts;
+    this.#request = request;
+    this.#call = call;
     this.background = call.background === true;
-    this.read = read;
-    this.told = told;
+    this.#read = read;
+    this.#told = told;
     this.finishes = finishes;
   }
 
   /** Begins a try. */
   start(): void {
-    this.replaced = false;
+    this.#replaced = false;
     try {
-      const headers = this.parts.credentials.headers(this.call);
+      const headers = this.#parts.credentials.headers(this.#call);
       if (headers instanceof Promise)
-        untilEnd(headers, this.call).then(
-          (found) => this.send(found),
-          (error) => this.failWithout(error),
+        untilEnd(headers, this.#call).then(
+          (found) => this.#send(found),
+          (error) => this.#failWithout(error),
         );
-      else this.send(headers);
+      else this.#send(headers);
     } catch (error) {
-      this.failWithout(error);
+      this.#failWithout(error);
     }
   }
 
   onResponse(response: RestResponse): void {
     const { status } = response;
-    this.last = response;
-    this.tellAttempt(status);
-    if (status >= 200 && status < 300) this.succeed(response);
-    else if (status === 401 && !this.replaced) this.replaceToken(response);
-    else this.refused(response);
+    this.#last = response;
+    this.#tellAttempt(status);
+    if (status >= 200 && status < 300) this.#succeed(response);
+    else if (status === 401 && !this.#replaced) this.#replaceToken(response);
+    else this.#refused(response);
   }
 
   onFailure(why: SendFailure | ConnectError): void {
-    this.tellAttempt(why instanceof SendFailure ? why.kind : "call-ended");
-    this.failWithout(why);
+    this.#tellAttempt(why instanceof SendFailure ? why.kind : "call-ended");
+    this.#failWithout(why);
   }
 
   onLateEnd(end: RestResponse | SendFailure): void {
     if (end instanceof SendFailure) return;
-    this.last = end;
-    this.report();
+    this.#last = end;
+    this.#report();
   }
 
-  private send(headers: OutboundHeaders): void {
-    const { sender, clock } = this.parts;
-    this.headers = headers;
-    this.attempts++;
-    this.sentAt = clock.monotonic();
-    const { trace } = this.call;
-    const list = headersFor(this.request, headers);
-    sender.send(this.request, trace === undefined ? list : withTrace(list, trace), this.call, this);
+  #send(headers: OutboundHeaders): void {
+    const { sender, clock } = this.#parts;
+    this.#headers = headers;
+    this.#attempts++;
+    this.#sentAt = clock.monotonic();
+    const { trace } = this.#call;
+    const list = headersFor(this.#request, headers);
+    sender.send(this.#request, trace === undefined ? list : withTrace(list, trace), this.#call, this);
   }
 
-  private tellAttempt(outcome: number | string): void {
-    const { onAttempt, clock } = this.parts;
-    onAttempt?.(this.request.verb, outcome, clock.monotonic() - this.sentAt);
+  #tellAttempt(outcome: number | string): void {
+    const { onAttempt, clock } = this.#parts;
+    onAttempt?.(this.#request.verb, outcome, clock.monotonic() - this.#sentAt);
   }
 
-  private succeed(response: RestResponse): void {
-    this.report();
+  #succeed(response: RestResponse): void {
+    this.#report();
     let result: T;
     try {
-      result = this.read(response, this.attempts);
+      result = this.#read(response, this.#attempts);
     } catch (error) {
-      this.told.reject(error);
+      this.#told.reject(error);
       return;
     }
     // Outside: a bug of who is told is no answer of the upstream, and must come to light.
-    this.told.resolve(result);
+    this.#told.resolve(result);
   }
 
   /** The credentials were refused: others may be worth one more request. */
-  private replaceToken(response: RestResponse): void {
-    this.replaced = true;
-    const others = this.headers && this.parts.credentials.replace(this.headers);
-    if (others === undefined) this.refused(response);
+  #replaceToken(response: RestResponse): void {
+    this.#replaced = true;
+    const others = this.#headers && this.#parts.credentials.replace(this.#headers);
+    if (others === undefined) this.#refused(response);
     else
-      untilEnd(others, this.call).then(
-        (found) => (found ? this.send(found) : this.refused(response)),
-        (error) => this.failWithout(error),
+      untilEnd(others, this.#call).then(
+        (found) => (found ? this.#send(found) : this.#refused(response)),
+        (error) => this.#failWithout(error),
       );
   }
 
   /** A 4xx says that nothing was done; a 5xx may come from a hop that did not hear the end of it. */
-  private refused(response: RestResponse): void {
-    const { credentials, clock } = this.parts;
-    const { attempts } = this;
+  #refused(response: RestResponse): void {
+    const { credentials, clock } = this.#parts;
+    const attempts = this.#attempts;
     const error = errorFromResponse(response, { credentials: credentials.mode, attempts, now: clock.now() });
-    this.retryOrFail(failed(error, response.status >= 500, true, attempts));
+    this.#retryOrFail(failed(error, response.status >= 500, true, attempts));
   }
 
-  private failWithout(cause: unknown): void {
-    const { tokenRetryAfterMs = () => 0 } = this.parts;
+  #failWithout(cause: unknown): void {
+    const { tokenRetryAfterMs = () => 0 } = this.#parts;
     try {
-      this.retryOrFail(failedWithout(cause, { attempts: this.attempts, tokenRetryAfterMs }));
+      this.#retryOrFail(failedWithout(cause, { attempts: this.#attempts, tokenRetryAfterMs }));
     } catch (bug) {
-      this.told.reject(bug);
+      this.#told.reject(bug);
     }
   }
 
   /** What may have been carried out is sent again only if it is a read. */
-  private retryOrFail(failure: FailedRequest): void {
-    const repeatable = this.request.verb === "GET" || !failure.sent;
-    const delay = repeatable ? this.retryDelay(failure) : undefined;
-    if (delay === undefined) this.fail(failure.error);
+  #retryOrFail(failure: FailedRequest): void {
+    const repeatable = this.#request.verb === "GET" || !failure.sent;
+    const delay = repeatable ? this.#retryDelay(failure) : undefined;
+    if (delay === undefined) this.#fail(failure.error);
     else
-      this.pause(delay, () => {
-        this.tries++;
+      this.#pause(delay, () => {
+        this.#tries++;
         this.start();
       });
   }
@@ -168,10 +168,11 @@ export class Execution<T> implements SendListener {
    * How long to wait before the next try; `undefined` when there is to be none: the failure is not one to retry, the
    * deadline or the budget does not allow it, or the call wants no retries.
    */
-  private retryDelay({ error, retryable }: FailedRequest): number | undefined {
-    const { call, tries } = this;
+  #retryDelay({ error, retryable }: FailedRequest): number | undefined {
+    const call = this.#call;
+    const tries = this.#tries;
     if (call.retry === false) return undefined;
-    const { clock, budget, random } = this.parts;
+    const { clock, budget, random } = this.#parts;
     const now = clock.monotonic();
     const delay = retryDelay({
       code: error.code,
@@ -186,32 +187,33 @@ export class Execution<T> implements SendListener {
   }
 
   /** Waits, no longer than the call. */
-  private pause(ms: number, then: () => void): void {
-    const { call } = this;
+  #pause(ms: number, then: () => void): void {
+    const call = this.#call;
     const end: EndListener = {
       callEnded: (why) => {
         timer.cancel();
-        this.fail(why);
+        this.#fail(why);
       },
     };
-    const timer = this.parts.clock.setTimer(ms, () => {
+    const timer = this.#parts.clock.setTimer(ms, () => {
       call.offEnd(end);
       then();
     });
     call.onEnd(end);
   }
 
-  private fail(error: ConnectError): void {
-    this.report();
-    this.told.reject(error);
+  #fail(error: ConnectError): void {
+    this.#report();
+    this.#told.reject(error);
   }
 
   /** Tells the call of the last answer, if there was any. */
-  private report(): void {
-    const { last, attempts } = this;
+  #report(): void {
+    const last = this.#last;
+    const attempts = this.#attempts;
     if (last === undefined) return;
     const date = last.headers["date"];
-    this.call.onUpstreamAnswer?.({
+    this.#call.onUpstreamAnswer?.({
       httpStatus: last.status,
       requestId: upstreamRequestId(last),
       attempts,

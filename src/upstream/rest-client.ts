@@ -26,10 +26,10 @@ export interface RestClientParts {
  * answer all end with the call.
  */
 export class RestClient {
-  private readonly parts: RestClientParts;
+  readonly #parts: RestClientParts;
 
   constructor(parts: RestClientParts) {
-    this.parts = parts;
+    this.#parts = parts;
   }
 
   /**
@@ -46,9 +46,9 @@ export class RestClient {
     finishes: boolean,
     told: Resolvers<T>,
   ): void {
-    const { budget, clock } = this.parts;
+    const { budget, clock } = this.#parts;
     // Each call is traffic that the retry budget is a share of.
     budget.countRequest(clock.monotonic());
-    new Execution(this.parts, request, call, read, finishes, told).start();
+    new Execution(this.#parts, request, call, read, finishes, told).start();
   }
 }

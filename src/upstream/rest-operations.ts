@@ -25,24 +25,24 @@ export interface Transcoder {
 
 /** The {@link OperationsApi} over REST: each method is transcode, send, decode. */
 export class RestOperations implements OperationsApi {
-  private readonly transcoder: Transcoder;
-  private readonly client: RestClient;
+  readonly #transcoder: Transcoder;
+  readonly #client: RestClient;
 
   constructor(transcoder: Transcoder, client: RestClient) {
-    this.transcoder = transcoder;
-    this.client = client;
+    this.#transcoder = transcoder;
+    this.#client = client;
   }
 
   check(request: CheckedRequest): void {
     switch (request.method) {
       case "get":
-        this.named(Operations.method.getOperation, request.name);
+        this.#named(Operations.method.getOperation, request.name);
         break;
       case "cancel":
-        this.named(Operations.method.cancelOperation, request.name);
+        this.#named(Operations.method.cancelOperation, request.name);
         break;
       case "list":
-        this.transcoder.transcode(
+        this.#transcoder.transcode(
           Operations.method.listOperations,
           create(ListOperationsRequestSchema, { name: request.name, filter: request.filter }),
         );
@@ -52,7 +52,7 @@ export class RestOperations implements OperationsApi {
   get(name: string, call: UpstreamCall): Promise<Encoded<Operation>> {
     const settled = Promise.withResolvers<Encoded<Operation>>();
     const read = (response: RestResponse) => readOperation(response, name);
-    this.execute(Operations.method.getOperation, name, call, read, false, settled);
+    this.#execute(Operations.method.getOperation, name, call, read, false, settled);
     return settled.promise;
   }
 
@@ -60,10 +60,10 @@ export class RestOperations implements OperationsApi {
     try {
       return await listPage(
         request,
-        (page) => this.transcoder.transcode(Operations.method.listOperations, page),
+        (page) => this.#transcoder.transcode(Operations.method.listOperations, page),
         (page) => {
           const settled = Promise.withResolvers<RestResponse>();
-          this.client.execute(page, call, (response) => response, false, settled);
+          this.#client.execute(page, call, (response) => response, false, settled);
           return settled.promise;
         },
       );
@@ -77,16 +77,16 @@ export class RestOperations implements OperationsApi {
    * a read has to come first, and that is the caller's to do (waiting/cancel/cancel-resolution.ts).
    */
   cancel(name: string, call: UpstreamCall, told: Resolvers<void>): void {
-    this.execute(Operations.method.cancelOperation, name, call, readAccepted, true, told);
+    this.#execute(Operations.method.cancelOperation, name, call, readAccepted, true, told);
   }
 
   delete(name: string, call: UpstreamCall): Promise<void> {
     const settled = Promise.withResolvers<void>();
-    this.execute(Operations.method.deleteOperation, name, call, ignoreAnswer, false, settled);
+    this.#execute(Operations.method.deleteOperation, name, call, ignoreAnswer, false, settled);
     return settled.promise;
   }
 
-  private execute<T>(
+  #execute<T>(
     method: NamedMethod,
     name: string,
     call: UpstreamCall,
@@ -96,18 +96,18 @@ export class RestOperations implements OperationsApi {
   ): void {
     let request: RestRequest;
     try {
-      request = this.named(method, name);
+      request = this.#named(method, name);
     } catch (error) {
       told.reject(error);
       return;
     }
-    this.client.execute(request, call, read, finishes, told);
+    this.#client.execute(request, call, read, finishes, told);
   }
 
   /** The request of a method that takes a name and nothing else. */
-  private named(method: NamedMethod, name: string): RestRequest {
+  #named(method: NamedMethod, name: string): RestRequest {
     // What `create` would make, at a tenth of its cost: these messages have no other field.
-    return this.transcoder.transcode(method, { $typeName: method.input.typeName, name } as Message);
+    return this.#transcoder.transcode(method, { $typeName: method.input.typeName, name } as Message);
   }
 }
 

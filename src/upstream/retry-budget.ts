@@ -23,24 +23,24 @@ export const DEFAULT_RETRY_BUDGET: RetryBudgetLimits = {
  * three times the load. Counts in whole seconds over a sliding window; pure but for its own counters.
  */
 export class RetryBudget {
-  private readonly limits: RetryBudgetLimits;
-  private readonly requests: Int32Array;
-  private readonly retries: Int32Array;
-  private requestSum = 0;
-  private retrySum = 0;
-  private second = 0;
+  readonly #limits: RetryBudgetLimits;
+  readonly #requests: Int32Array;
+  readonly #retries: Int32Array;
+  #requestSum = 0;
+  #retrySum = 0;
+  #second = 0;
 
   constructor(limits: Partial<RetryBudgetLimits> = {}) {
-    this.limits = { ...DEFAULT_RETRY_BUDGET, ...limits };
-    this.requests = new Int32Array(this.limits.windowSeconds);
-    this.retries = new Int32Array(this.limits.windowSeconds);
+    this.#limits = { ...DEFAULT_RETRY_BUDGET, ...limits };
+    this.#requests = new Int32Array(this.#limits.windowSeconds);
+    this.#retries = new Int32Array(this.#limits.windowSeconds);
   }
 
   /** Counts a call's first request. @param nowMs monotonic */
   countRequest(nowMs: number): void {
-    const slot = this.advance(nowMs);
-    this.requests[slot] = (this.requests[slot] ?? 0) + 1;
-    this.requestSum++;
+    const slot = this.#advance(nowMs);
+    this.#requests[slot] = (this.#requests[slot] ?? 0) + 1;
+    this.#requestSum++;
   }
 
   /**
@@ -50,27 +50,27 @@ export class RetryBudget {
    * @param cost how many requests the retry makes
    */
   tryRetry(nowMs: number, cost = 1): boolean {
-    const slot = this.advance(nowMs);
-    const allowed = Math.max(this.limits.floor, Math.floor(this.requestSum * this.limits.ratio));
-    if (this.retrySum + cost > allowed) return false;
-    this.retries[slot] = (this.retries[slot] ?? 0) + cost;
-    this.retrySum += cost;
+    const slot = this.#advance(nowMs);
+    const allowed = Math.max(this.#limits.floor, Math.floor(this.#requestSum * this.#limits.ratio));
+    if (this.#retrySum + cost > allowed) return false;
+    this.#retries[slot] = (this.#retries[slot] ?? 0) + cost;
+    this.#retrySum += cost;
     return true;
   }
 
   /** Forgets the seconds that have left the window. Returns the slot of the present one. */
-  private advance(nowMs: number): number {
-    const { windowSeconds } = this.limits;
+  #advance(nowMs: number): number {
+    const { windowSeconds } = this.#limits;
     const now = Math.floor(nowMs / 1000);
-    const steps = Math.min(Math.max(now - this.second, 0), windowSeconds);
+    const steps = Math.min(Math.max(now - this.#second, 0), windowSeconds);
     for (let step = 1; step <= steps; step++) {
       const slot = (now - steps + step) % windowSeconds;
-      this.requestSum -= this.requests[slot] ?? 0;
-      this.retrySum -= this.retries[slot] ?? 0;
-      this.requests[slot] = 0;
-      this.retries[slot] = 0;
+      this.#requestSum -= this.#requests[slot] ?? 0;
+      this.#retrySum -= this.#retries[slot] ?? 0;
+      this.#requests[slot] = 0;
+      this.#retries[slot] = 0;
     }
-    if (now > this.second) this.second = now;
-    return this.second % windowSeconds;
+    if (now > this.#second) this.#second = now;
+    return this.#second % windowSeconds;
   }
 }

@@ -63,24 +63,24 @@ export interface SendListener {
  * written at most once: nothing is pipelined, redirected or sent again.
  */
 export class Sender {
-  private readonly limits: SendLimits & ExchangeLimits;
-  private readonly clock: Clock;
-  private readonly createDispatcher: () => RequestDispatcher;
-  private readonly dispatchers = new Set<RequestDispatcher>();
-  private readonly idle: RequestDispatcher[] = [];
-  private readonly waiting = new LinkedList<Delivery>();
-  private readonly background = new LinkedList<Delivery>();
-  private readonly inFlight = new LinkedList<Delivery>();
-  private slots = 0;
-  private sweepTimer: Timer | undefined;
-  private closed: Promise<void> | undefined;
-  private drained: (() => void) | undefined;
+  readonly #limits: SendLimits & ExchangeLimits;
+  readonly #clock: Clock;
+  readonly #createDispatcher: () => RequestDispatcher;
+  readonly #dispatchers = new Set<RequestDispatcher>();
+  readonly #idle: RequestDispatcher[] = [];
+  readonly #waiting = new LinkedList<Delivery>();
+  readonly #background = new LinkedList<Delivery>();
+  readonly #inFlight = new LinkedList<Delivery>();
+  #slots = 0;
+  #sweepTimer: Timer | undefined;
+  #closed: Promise<void> | undefined;
+  #drained: (() => void) | undefined;
 
   constructor(options: DispatcherOptions & { readonly limits?: Partial<SendLimits> }, clock: Clock) {
     const { headers, body } = { ...DEFAULT_CONNECTION_TIMEOUTS, ...options.timeouts };
-    this.limits = { ...DEFAULT_SEND_LIMITS, ...options.limits, headersMs: headers, silenceMs: body };
-    this.clock = clock;
-    this.createDispatcher = createDispatcherFactory(options, this.limits.connections, clock);
+    this.#limits = { ...DEFAULT_SEND_LIMITS, ...options.limits, headersMs: headers, silenceMs: body };
+    this.#clock = clock;
+    this.#createDispatcher = createDispatcherFactory(options, this.#limits.connections, clock);
   }
 
   /**
@@ -93,83 +93,83 @@ export class Sender {
       listener.onFailure(call.ended);
       return;
     }
-    const line = listener.background ? this.background : this.waiting;
-    const refused = this.closed ? "closed" : line.size >= this.limits.waiting ? "busy" : undefined;
+    const line = listener.background ? this.#background : this.#waiting;
+    const refused = this.#closed ? "closed" : line.size >= this.#limits.waiting ? "busy" : undefined;
     if (refused) {
       listener.onFailure(new SendFailure(refused, false));
       return;
     }
-    const delivery = new Delivery(this, request, headers, call, listener, this.limits);
+    const delivery = new Delivery(this, request, headers, call, listener, this.#limits);
     call.onEnd(delivery);
-    delivery.inFlight = this.inFlight.add(delivery);
-    this.sweepTimer ??= this.clock.setTimer(SWEEP_MS, this.sweep);
-    const dispatcher = this.idle.pop() ?? this.grow();
-    if (dispatcher) this.dispatch(dispatcher, delivery);
+    delivery.inFlight = this.#inFlight.add(delivery);
+    this.#sweepTimer ??= this.#clock.setTimer(SWEEP_MS, this.#sweep);
+    const dispatcher = this.#idle.pop() ?? this.#grow();
+    if (dispatcher) this.#dispatch(dispatcher, delivery);
     else delivery.waiting = { line, link: line.add(delivery) };
   }
 
   /** Requests that have been given to the sender and have not ended. */
   get load(): number {
-    return this.inFlight.size;
+    return this.#inFlight.size;
   }
 
   /** Refuses new requests, lets those under way end (within their limit), then closes the connections. */
   close(): Promise<void> {
-    this.closed ??= this.drain();
-    return this.closed;
+    this.#closed ??= this.#drain();
+    return this.#closed;
   }
 
   /** A delivery has its answer, or never will. */
   ended(delivery: Delivery): void {
-    if (delivery.inFlight) this.inFlight.remove(delivery.inFlight);
-    this.unqueue(delivery);
-    if (this.inFlight.size === 0) this.drained?.();
+    if (delivery.inFlight) this.#inFlight.remove(delivery.inFlight);
+    this.#unqueue(delivery);
+    if (this.#inFlight.size === 0) this.#drained?.();
   }
 
   /** A connection is free: the request of a call that has waited longest takes it, else one in the background. */
   release(dispatcher: RequestDispatcher): void {
-    const next = (this.waiting.first ?? this.background.first)?.value;
+    const next = (this.#waiting.first ?? this.#background.first)?.value;
     if (next) {
-      this.unqueue(next);
-      this.dispatch(dispatcher, next);
-    } else this.idle.push(dispatcher);
+      this.#unqueue(next);
+      this.#dispatch(dispatcher, next);
+    } else this.#idle.push(dispatcher);
   }
 
-  private unqueue(delivery: Delivery): void {
+  #unqueue(delivery: Delivery): void {
     delivery.waiting?.line.remove(delivery.waiting.link);
     delivery.waiting = undefined;
   }
 
-  private async drain(): Promise<void> {
-    if (this.inFlight.size > 0)
+  async #drain(): Promise<void> {
+    if (this.#inFlight.size > 0)
       await new Promise<void>((resolve) => {
-        this.drained = resolve;
+        this.#drained = resolve;
       });
-    this.sweepTimer?.cancel();
-    await Promise.all([...this.dispatchers].map((dispatcher) => dispatcher.destroy()));
+    this.#sweepTimer?.cancel();
+    await Promise.all([...this.#dispatchers].map((dispatcher) => dispatcher.destroy()));
   }
 
-  private grow(): RequestDispatcher | undefined {
-    if (this.slots >= this.limits.connections) return undefined;
-    this.slots++;
-    const dispatcher = this.createDispatcher();
-    this.dispatchers.add(dispatcher);
+  #grow(): RequestDispatcher | undefined {
+    if (this.#slots >= this.#limits.connections) return undefined;
+    this.#slots++;
+    const dispatcher = this.#createDispatcher();
+    this.#dispatchers.add(dispatcher);
     return dispatcher;
   }
 
-  private dispatch(dispatcher: RequestDispatcher, delivery: Delivery): void {
+  #dispatch(dispatcher: RequestDispatcher, delivery: Delivery): void {
     delivery.dispatcher = dispatcher;
     dispatcher.dispatch(delivery.request, delivery.headers, delivery);
   }
 
-  private readonly sweep = (): void => {
-    this.sweepTimer = undefined;
-    for (let link = this.inFlight.first; link; ) {
+  readonly #sweep = (): void => {
+    this.#sweepTimer = undefined;
+    for (let link = this.#inFlight.first; link; ) {
       const { value, after } = link;
       value.age(SWEEP_MS);
       link = after;
     }
-    if (this.inFlight.size > 0) this.sweepTimer = this.clock.setTimer(SWEEP_MS, this.sweep);
+    if (this.#inFlight.size > 0) this.#sweepTimer = this.#clock.setTimer(SWEEP_MS, this.#sweep);
   };
 }
 
@@ -181,11 +181,11 @@ class Delivery extends Exchange implements EndListener {
   /** Its places in the lists of the sender. */
   inFlight: Link<Delivery> | undefined;
   waiting: { readonly line: LinkedList<Delivery>; readonly link: Link<Delivery> } | undefined;
-  private readonly sender: Sender;
-  private readonly call: CallContext;
-  private readonly listener: SendListener;
+  readonly #sender: Sender;
+  readonly #call: CallContext;
+  readonly #listener: SendListener;
   /** Its call has ended before it. */
-  private abandoned = false;
+  #abandoned = false;
 
   constructor(
     sender: Sender,
@@ -196,35 +196,35 @@ class Delivery extends Exchange implements EndListener {
     limits: ExchangeLimits,
   ) {
     super(limits);
-    this.sender = sender;
+    this.#sender = sender;
     this.request = request;
     this.headers = headers;
-    this.call = call;
-    this.listener = listener;
+    this.#call = call;
+    this.#listener = listener;
   }
 
   callEnded(why: ConnectError): void {
-    this.abandoned = true;
-    this.listener.onFailure(why);
-    if (this.listener.finishes && this.sent) return;
+    this.#abandoned = true;
+    this.#listener.onFailure(why);
+    if (this.#listener.finishes && this.sent) return;
     this.abandon(new SendFailure("closed", this.sent));
   }
 
   protected override onResponse(response: RestResponse): void {
-    this.sender.ended(this);
-    this.call.offEnd(this);
-    if (this.abandoned) this.listener.onLateEnd?.(response);
-    else this.listener.onResponse(response);
+    this.#sender.ended(this);
+    this.#call.offEnd(this);
+    if (this.#abandoned) this.#listener.onLateEnd?.(response);
+    else this.#listener.onResponse(response);
   }
 
   protected override onFailure(failure: SendFailure): void {
-    this.sender.ended(this);
-    this.call.offEnd(this);
-    if (!this.abandoned) this.listener.onFailure(failure);
-    else if (failure.sent) this.listener.onLateEnd?.(failure);
+    this.#sender.ended(this);
+    this.#call.offEnd(this);
+    if (!this.#abandoned) this.#listener.onFailure(failure);
+    else if (failure.sent) this.#listener.onLateEnd?.(failure);
   }
 
   protected override onRelease(): void {
-    if (this.dispatcher) this.sender.release(this.dispatcher);
+    if (this.dispatcher) this.#sender.release(this.dispatcher);
   }
 }

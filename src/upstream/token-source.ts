@@ -84,16 +84,16 @@ interface Held {
  * Lifetimes are counted on the monotonic clock, so that a wall clock that is wrong or jumps does not age a token.
  */
 export class TokenSource {
-  private readonly fetchToken: () => Promise<AccessToken>;
-  private readonly clock: Clock;
-  private readonly random: () => number;
-  private readonly times: TokenTimes;
-  private held: Held | undefined;
-  private fetching: Promise<AccessToken> | undefined;
-  private failure: { readonly why: TokenFailure; readonly at: number } | undefined;
-  private failures = 0;
-  private notBefore = Number.NEGATIVE_INFINITY;
-  private lastForced = Number.NEGATIVE_INFINITY;
+  readonly #fetchToken: () => Promise<AccessToken>;
+  readonly #clock: Clock;
+  readonly #random: () => number;
+  readonly #times: TokenTimes;
+  #held: Held | undefined;
+  #fetching: Promise<AccessToken> | undefined;
+  #failure: { readonly why: TokenFailure; readonly at: number } | undefined;
+  #failures = 0;
+  #notBefore = Number.NEGATIVE_INFINITY;
+  #lastForced = Number.NEGATIVE_INFINITY;
 
   /**
    * @param fetchToken gets a new token from the issuer, never a cached one; rejects with {@link TokenFailure}
@@ -105,26 +105,26 @@ export class TokenSource {
     random: () => number,
     times: Partial<TokenTimes> = {},
   ) {
-    this.fetchToken = fetchToken;
-    this.clock = clock;
-    this.random = random;
-    this.times = { ...DEFAULT_TOKEN_TIMES, ...times };
+    this.#fetchToken = fetchToken;
+    this.#clock = clock;
+    this.#random = random;
+    this.#times = { ...DEFAULT_TOKEN_TIMES, ...times };
   }
 
   /** The token to use now, without a promise when there is one. Rejects with {@link TokenFailure}. */
   get(): AccessToken | Promise<AccessToken> {
-    const now = this.clock.monotonic();
-    const { held } = this;
+    const now = this.#clock.monotonic();
+    const held = this.#held;
     if (held && now < held.usableUntil) {
       // Nobody waits for this one: a failure is remembered and tried again while the token lasts.
-      if (now >= held.refreshAt && this.mayFetch(now)) this.fetch().catch(() => {});
+      if (now >= held.refreshAt && this.#mayFetch(now)) this.#fetch().catch(() => {});
       return held.token;
     }
-    if (this.mayFetch(now)) this.fetch().catch(() => {});
-    const inOutage = this.failure !== undefined && now - this.failure.at < this.times.outage;
-    const why = this.failure?.why ?? new TokenFailure("unavailable", "the token service is paced");
-    if (!this.fetching) return Promise.reject(why);
-    return inOutage ? this.atMost(this.times.failFast, this.fetching, why) : this.fetching;
+    if (this.#mayFetch(now)) this.#fetch().catch(() => {});
+    const inOutage = this.#failure !== undefined && now - this.#failure.at < this.#times.outage;
+    const why = this.#failure?.why ?? new TokenFailure("unavailable", "the token service is paced");
+    if (!this.#fetching) return Promise.reject(why);
+    return inOutage ? this.#atMost(this.#times.failFast, this.#fetching, why) : this.#fetching;
   }
 
   /**
@@ -132,79 +132,79 @@ export class TokenSource {
    * was forced so recently that another would not help.
    */
   async replace(rejected: AccessToken): Promise<AccessToken | undefined> {
-    const now = this.clock.monotonic();
-    if (this.held && this.held.token !== rejected && now < this.held.usableUntil) return this.held.token;
-    if (this.fetching) return this.fetching;
-    if (now - this.lastForced < this.times.forcedInterval) return undefined;
-    if (this.failure && now < this.notBefore) throw this.failure.why;
-    this.lastForced = now;
-    return this.fetch();
+    const now = this.#clock.monotonic();
+    if (this.#held && this.#held.token !== rejected && now < this.#held.usableUntil) return this.#held.token;
+    if (this.#fetching) return this.#fetching;
+    if (now - this.#lastForced < this.#times.forcedInterval) return undefined;
+    if (this.#failure && now < this.#notBefore) throw this.#failure.why;
+    this.#lastForced = now;
+    return this.#fetch();
   }
 
   /** Milliseconds until the token in use expires, or undefined without one. For a metric. */
   get remainingMs(): number | undefined {
-    return this.held && this.held.expires - this.clock.monotonic();
+    return this.#held && this.#held.expires - this.#clock.monotonic();
   }
 
   /** Milliseconds until a failing token service is asked again; 0 when it may be asked now. */
   get retryAfterMs(): number {
-    return Math.max(0, this.notBefore - this.clock.monotonic());
+    return Math.max(0, this.#notBefore - this.#clock.monotonic());
   }
 
-  private mayFetch(now: number): boolean {
-    return !this.fetching && now >= this.notBefore;
+  #mayFetch(now: number): boolean {
+    return !this.#fetching && now >= this.#notBefore;
   }
 
-  private fetch(): Promise<AccessToken> {
+  #fetch(): Promise<AccessToken> {
     const late = new TokenFailure("unavailable", "the token service did not answer in time");
-    this.fetching = this.atMost(this.times.fetchTimeout, this.fetchToken(), late).then(
-      (token) => this.succeeded(token),
-      (error) => this.failed(error),
+    this.#fetching = this.#atMost(this.#times.fetchTimeout, this.#fetchToken(), late).then(
+      (token) => this.#succeeded(token),
+      (error) => this.#failed(error),
     );
-    return this.fetching;
+    return this.#fetching;
   }
 
-  private succeeded(token: AccessToken): AccessToken {
-    const now = this.clock.monotonic();
-    const lifetime = Math.min(token.lifetimeMs, this.times.maxLifetime);
-    if (lifetime < this.times.minLifetime)
-      return this.failed(new TokenFailure("unavailable", "the token service gave a token that has expired"));
+  #succeeded(token: AccessToken): AccessToken {
+    const now = this.#clock.monotonic();
+    const lifetime = Math.min(token.lifetimeMs, this.#times.maxLifetime);
+    if (lifetime < this.#times.minLifetime)
+      return this.#failed(new TokenFailure("unavailable", "the token service gave a token that has expired"));
     // Short-lived tokens (some issuers give a minute) keep the same proportions.
-    const refreshAhead = Math.min(this.times.refreshAhead, lifetime / 2);
-    const unusableAhead = Math.min(this.times.unusableAhead, lifetime / 4);
-    this.held = {
+    const refreshAhead = Math.min(this.#times.refreshAhead, lifetime / 2);
+    const unusableAhead = Math.min(this.#times.unusableAhead, lifetime / 4);
+    this.#held = {
       token,
       // Later by up to a tenth, so that many gateways started together do not refresh together.
-      refreshAt: now + lifetime - refreshAhead * (1 - this.random() * 0.1),
+      refreshAt: now + lifetime - refreshAhead * (1 - this.#random() * 0.1),
       usableUntil: now + lifetime - unusableAhead,
       expires: now + lifetime,
     };
-    this.fetching = undefined;
-    this.failure = undefined;
-    this.failures = 0;
+    this.#fetching = undefined;
+    this.#failure = undefined;
+    this.#failures = 0;
     // An issuer that hands out a token near its end is not asked again at once.
-    this.notBefore = now + this.times.backoff;
+    this.#notBefore = now + this.#times.backoff;
     return token;
   }
 
-  private failed(error: unknown): never {
-    const now = this.clock.monotonic();
+  #failed(error: unknown): never {
+    const now = this.#clock.monotonic();
     const why =
       error instanceof TokenFailure
         ? error
         : new TokenFailure("unavailable", "the token could not be fetched", error);
-    const backoff = Math.min(this.times.backoff * 2 ** this.failures, this.times.maxBackoff);
-    this.fetching = undefined;
-    this.failure = { why, at: now };
-    this.failures++;
-    this.notBefore = now + backoff * (1 + this.random() * 0.25);
+    const backoff = Math.min(this.#times.backoff * 2 ** this.#failures, this.#times.maxBackoff);
+    this.#fetching = undefined;
+    this.#failure = { why, at: now };
+    this.#failures++;
+    this.#notBefore = now + backoff * (1 + this.#random() * 0.25);
     throw why;
   }
 
   /** Bounds a wait: rejects with `late` once it has lasted `ms`. What is waited for goes on. */
-  private atMost(ms: number, token: Promise<AccessToken>, late: TokenFailure): Promise<AccessToken> {
+  #atMost(ms: number, token: Promise<AccessToken>, late: TokenFailure): Promise<AccessToken> {
     return new Promise((resolve, reject) => {
-      const timer = this.clock.setTimer(ms, () => reject(late));
+      const timer = this.#clock.setTimer(ms, () => reject(late));
       token.then(resolve, reject).finally(() => timer.cancel());
     });
   }

@@ -37,9 +37,9 @@ const RETRY_MS = 5_000;
 /** The door to waiting: counts who is in, and asks whether he may be, when he comes and while he stays. */
 export class Attendances {
   readonly options: AttendanceOptions;
-  private readonly perCaller = new Map<Identity, number>();
-  private readonly inside = new Set<Attendance>();
-  private draining = false;
+  readonly #perCaller = new Map<Identity, number>();
+  readonly #inside = new Set<Attendance>();
+  #draining = false;
 
   constructor(options: AttendanceOptions) {
     this.options = options;
@@ -47,7 +47,7 @@ export class Attendances {
 
   /** Waits and watches at present. */
   get size(): number {
-    return this.inside.size;
+    return this.#inside.size;
   }
 
   /**
@@ -57,14 +57,14 @@ export class Attendances {
    */
   enter(attendee: Attendee): Attendance {
     const { identity } = attendee;
-    const his = this.perCaller.get(identity) ?? 0;
-    if (this.draining)
+    const his = this.#perCaller.get(identity) ?? 0;
+    if (this.#draining)
       throw gatewayError("GATEWAY_DRAINING", "the gateway is shutting down", { retryDelayMs: 1_000 });
-    if (this.inside.size >= this.options.maxWatches) throw full("waiting.max_watches");
+    if (this.#inside.size >= this.options.maxWatches) throw full("waiting.max_watches");
     if (his >= this.options.maxWatchesPerCaller) throw full("waiting.max_watches_per_caller");
-    this.perCaller.set(identity, his + 1);
+    this.#perCaller.set(identity, his + 1);
     const attendance = new Attendance(attendee, this);
-    this.inside.add(attendance);
+    this.#inside.add(attendance);
     try {
       attendance.begin();
     } catch (error) {
@@ -76,16 +76,16 @@ export class Attendances {
 
   /** Sends everybody away, and lets nobody in any more. */
   drain(): void {
-    this.draining = true;
-    for (const attendance of [...this.inside]) attendance.drain();
+    this.#draining = true;
+    for (const attendance of [...this.#inside]) attendance.drain();
   }
 
   /** For {@link Attendance.leave}. */
   left(attendance: Attendance, identity: Identity): void {
-    this.inside.delete(attendance);
-    const his = (this.perCaller.get(identity) ?? 1) - 1;
-    if (his > 0) this.perCaller.set(identity, his);
-    else this.perCaller.delete(identity);
+    this.#inside.delete(attendance);
+    const his = (this.#perCaller.get(identity) ?? 1) - 1;
+    if (his > 0) this.#perCaller.set(identity, his);
+    else this.#perCaller.delete(identity);
   }
 }
 
@@ -93,60 +93,60 @@ export class Attendances {
 export class Attendance {
   /** Settles with the first check of his right; `undefined` when that needed no waiting. Rejects with a ConnectError. */
   authorized: Promise<void> | undefined;
-  private readonly attendee: Attendee;
-  private readonly door: Attendances;
-  private timer: Timer | undefined;
-  private gone = false;
+  readonly #attendee: Attendee;
+  readonly #door: Attendances;
+  #timer: Timer | undefined;
+  #gone = false;
 
   constructor(attendee: Attendee, door: Attendances) {
-    this.attendee = attendee;
-    this.door = door;
+    this.#attendee = attendee;
+    this.#door = door;
   }
 
   /** Checks his right for the first time. Throws, or sets {@link authorized}. */
   begin(): void {
-    const { authorizer } = this.door.options;
+    const { authorizer } = this.#door.options;
     if (!authorizer) return;
-    const answer = this.check(authorizer);
+    const answer = this.#check(authorizer);
     if (answer instanceof ConnectError) throw answer;
     this.authorized = answer?.then((refused) => {
       if (refused) throw refused;
     });
-    this.later(authorizer);
+    this.#later(authorizer);
   }
 
   /** He is out, for whatever reason. Does nothing the second time. */
   leave(): void {
-    if (this.gone) return;
-    this.gone = true;
-    this.timer?.cancel();
-    this.door.left(this, this.attendee.identity);
+    if (this.#gone) return;
+    this.#gone = true;
+    this.#timer?.cancel();
+    this.#door.left(this, this.#attendee.identity);
   }
 
   /** Tells him that the gateway stops. */
   drain(): void {
-    this.attendee.waiting.drained();
+    this.#attendee.waiting.drained();
   }
 
-  private later(authorizer: Authorizer): void {
-    if (this.gone) return;
-    const { clock, reauthorizeInterval } = this.door.options;
-    this.timer = clock.setTimer(reauthorizeInterval, () => {
-      const answer = this.check(authorizer);
-      if (answer instanceof Promise) answer.then((refused) => this.decide(refused, authorizer));
-      else this.decide(answer, authorizer);
+  #later(authorizer: Authorizer): void {
+    if (this.#gone) return;
+    const { clock, reauthorizeInterval } = this.#door.options;
+    this.#timer = clock.setTimer(reauthorizeInterval, () => {
+      const answer = this.#check(authorizer);
+      if (answer instanceof Promise) answer.then((refused) => this.#decide(refused, authorizer));
+      else this.#decide(answer, authorizer);
     });
   }
 
-  private decide(refused: ConnectError | undefined, authorizer: Authorizer): void {
-    if (this.gone) return;
-    if (refused) this.attendee.waiting.revoked(refused);
-    else this.later(authorizer);
+  #decide(refused: ConnectError | undefined, authorizer: Authorizer): void {
+    if (this.#gone) return;
+    if (refused) this.#attendee.waiting.revoked(refused);
+    else this.#later(authorizer);
   }
 
   /** The refusal, if any, now or later; never throws or rejects. */
-  private check(authorizer: Authorizer): ConnectError | undefined | Promise<ConnectError | undefined> {
-    const { call, name, right } = this.attendee;
+  #check(authorizer: Authorizer): ConnectError | undefined | Promise<ConnectError | undefined> {
+    const { call, name, right } = this.#attendee;
     try {
       const answer = authorizer.authorize(call, name, right);
       return answer ? answer.then(() => undefined, refusal) : undefined;

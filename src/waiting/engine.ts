@@ -81,59 +81,60 @@ export class WaitingEngine {
   readonly tracker: OperationTracker;
   readonly reads: ReadCollapse;
   readonly cancels: CancelAttempts;
-  private readonly scopes: ReadScopes;
-  private readonly collections: Collections;
-  private readonly cache = new ReadCache();
-  private readonly plainTimers: EqualTimers;
-  private readonly streamTools: OperationStreamTools;
-  private readonly collectionTools: CollectionStreamTools;
+  readonly #scopes: ReadScopes;
+  readonly #collections: Collections;
+  readonly #cache = new ReadCache();
+  readonly #plainTimers: EqualTimers;
+  readonly #streamTools: OperationStreamTools;
+  readonly #collectionTools: CollectionStreamTools;
 
   constructor(options: EngineOptions) {
     const { api, clock, random, config, credentials, authorizer } = options;
     this.options = options;
-    this.scopes = new ReadScopes(() => new ReadScope(clock, new ReadBudget(config.readsPerSecond)));
+    this.#scopes = new ReadScopes(() => new ReadScope(clock, new ReadBudget(config.readsPerSecond)));
     this.attendances = new Attendances({ clock, authorizer, ...config });
     const steady = steadyClock(clock);
     const upstreamClock = new UpstreamClock(clock);
     this.reads = new ReadCollapse(api, steady, upstreamClock, credentials, {
-      found: (key, seen) => this.found(key, seen),
+      found: (key, seen) => this.#found(key, seen),
       failed: (key, error) => this.tracker.failed(key, error),
     });
     const meaning = (error: ConnectError) => meaningOf(error, credentials);
     const listTools = { api, clock, steady, upstreamClock, meaningOf: meaning };
     const tools = { ...listTools, random, reads: this.reads, delivery: new Delivery(clock) };
-    const room = () => this.operations < config.maxOperations;
+    const room = () => this.#operations < config.maxOperations;
     const lastReads: LastReads = {
       get: (key) => {
-        const last = this.cache.get(key, clock.monotonic());
+        const last = this.#cache.get(key, clock.monotonic());
         return last?.done ? undefined : last;
       },
-      put: (key, seen, ttlMs) => this.keep(key, seen, ttlMs),
+      put: (key, seen, ttlMs) => this.#keep(key, seen, ttlMs),
     };
-    this.tracker = new OperationTracker(tools, listTools, this.scopes, lastReads, {
+    this.tracker = new OperationTracker(tools, listTools, this.#scopes, lastReads, {
       listThreshold: config.listThreshold,
       room,
     });
     const { maxCollectionOperations } = config;
-    this.collections = new Collections({ ...tools, room, maxCollectionOperations }, this.scopes);
+    this.#collections = new Collections({ ...tools, room, maxCollectionOperations }, this.#scopes);
     const life = { clock, random, heartbeat: config.heartbeat, maxStreamAge: config.maxStreamAge };
-    const { tracker, collections } = this;
+    const { tracker } = this;
+    const collections = this.#collections;
     const finished = (target: FollowTarget) => this.finished(target);
-    this.streamTools = { ...life, tracker, messages: new WatchMessages(), finished };
-    this.collectionTools = { ...life, collections, messages: new CollectionMessages() };
-    const requested = (target: ReadTarget) => this.becomeYoung(target);
-    this.plainTimers = new EqualTimers(clock, PLAIN_MAX_MS);
+    this.#streamTools = { ...life, tracker, messages: new WatchMessages(), finished };
+    this.#collectionTools = { ...life, collections, messages: new CollectionMessages() };
+    const requested = (target: ReadTarget) => this.#becomeYoung(target);
+    this.#plainTimers = new EqualTimers(clock, PLAIN_MAX_MS);
     this.cancels = new CancelAttempts({ api, clock, reads: this.reads, credentials, requested });
   }
 
   get stats(): EngineStats {
     return {
       watches: this.attendances.size,
-      operations: this.operations,
-      collections: this.collections.size,
+      operations: this.#operations,
+      collections: this.#collections.size,
       reads: this.reads.size,
       cancels: this.cancels.size,
-      cached: this.cache.size,
+      cached: this.#cache.size,
     };
   }
 
@@ -149,12 +150,12 @@ export class WaitingEngine {
 
   /** The same for the sharing of reads and cancels. */
   readTarget({ identity, name }: FollowTarget): ReadTarget {
-    return new CallTarget(shareKey(identity, name), name, this.scopes);
+    return new CallTarget(shareKey(identity, name), name, this.#scopes);
   }
 
   /** The operation if it is done and known to be so. */
   finished({ identity, name }: FollowTarget): Observation | undefined {
-    const known = this.cache.get(shareKey(identity, name), this.options.clock.monotonic());
+    const known = this.#cache.get(shareKey(identity, name), this.options.clock.monotonic());
     return known?.done ? known : undefined;
   }
 
@@ -180,17 +181,17 @@ export class WaitingEngine {
    */
   get(name: string, call: UpstreamCall, maxStalenessMs = 0): Promise<Encoded<Operation>> {
     const target = this.readTarget(this.target(name, call.authorization));
-    const known = this.recall(target.key, Math.min(maxStalenessMs, MAX_STALENESS_MS));
+    const known = this.#recall(target.key, Math.min(maxStalenessMs, MAX_STALENESS_MS));
     if (known) return Promise.resolve(known.operation);
     return new CallRead(target, call, this.reads, (seen) => {
-      if (maxStalenessMs > 0) this.keep(target.key, seen, MAX_STALENESS_MS);
+      if (maxStalenessMs > 0) this.#keep(target.key, seen, MAX_STALENESS_MS);
       return seen.operation;
     }).result;
   }
 
   /** Lists for a caller, in his turn. */
   list(request: ListOperationsRequest, call: UpstreamCall): Promise<Encoded<ListOperationsResponse>> {
-    const scope = this.scopes.of(request.name);
+    const scope = this.#scopes.of(request.name);
     return new Promise((resolve, reject) => {
       const end: EndListener = {
         callEnded: (why) => {
@@ -223,26 +224,26 @@ export class WaitingEngine {
   /** Deletes an operation, and forgets what was known of it. */
   async delete(name: string, call: UpstreamCall): Promise<void> {
     await this.options.api.delete(name, call);
-    this.cache.delete(this.readTarget(this.target(name, call.authorization)).key);
+    this.#cache.delete(this.readTarget(this.target(name, call.authorization)).key);
   }
 
   /** Cancels for a caller who wants no more than the upstream's answer; `answer` makes his own of it, or throws his error. */
   cancel<C extends UpstreamCall, T>(name: string, call: C, answer: ToAnswer<C, T>): Promise<T> {
     const target = this.readTarget(this.target(name, call.authorization));
-    return new PlainCancel(target, call, this.cancels, this.plainTimers, answer).answer;
+    return new PlainCancel(target, call, this.cancels, this.#plainTimers, answer).answer;
   }
 
   /** The stream of WatchOperation. Throws a ConnectError when the caller is not let in. */
   watchOperation(name: string, call: Call): ResponseStream<WatchOperationResponse> {
     const target = this.target(name, call.header("authorization"));
-    const stream = new OperationStream(target, this.streamTools);
+    const stream = new OperationStream(target, this.#streamTools);
     return stream.admit(this.enter(call, target, "get", stream));
   }
 
   /** The stream of WatchOperations. Throws a ConnectError when the caller is not let in. */
   watchOperations(parent: string, filter: string, call: Call): ResponseStream<WatchOperationsResponse> {
     const target = this.target(parent, call.header("authorization"));
-    const stream = new CollectionStream({ ...target, parent, filter }, this.collectionTools);
+    const stream = new CollectionStream({ ...target, parent, filter }, this.#collectionTools);
     return stream.admit(this.enter(call, target, "list", stream, filter));
   }
 
@@ -251,30 +252,30 @@ export class WaitingEngine {
     this.attendances.drain();
   }
 
-  private get operations(): number {
-    return this.tracker.size + this.collections.operations;
+  get #operations(): number {
+    return this.tracker.size + this.#collections.operations;
   }
 
-  private recall(key: string, maxStalenessMs: number): Observation | undefined {
+  #recall(key: string, maxStalenessMs: number): Observation | undefined {
     const now = this.options.clock.monotonic();
-    const cached = this.cache.get(key, now);
+    const cached = this.#cache.get(key, now);
     if (cached?.done || maxStalenessMs <= 0) return cached?.done ? cached : undefined;
     const oldest = now - maxStalenessMs;
     return [this.tracker.find(key)?.latest, cached].find((seen) => seen && seen.sentAt >= oldest);
   }
 
-  private found(key: string, seen: Observation): void {
-    if (seen.done) this.keep(key, seen, FINISHED_TTL_MS);
+  #found(key: string, seen: Observation): void {
+    if (seen.done) this.#keep(key, seen, FINISHED_TTL_MS);
     this.tracker.found(key, seen);
   }
 
-  private keep(key: string, seen: Observation, ttlMs: number): void {
+  #keep(key: string, seen: Observation, ttlMs: number): void {
     const ttl = Math.min(ttlMs, this.options.config.reauthorizeInterval);
-    this.cache.put(key, seen, this.options.clock.monotonic(), ttl);
+    this.#cache.put(key, seen, this.options.clock.monotonic(), ttl);
   }
 
-  private becomeYoung({ key, name }: ReadTarget): void {
+  #becomeYoung({ key, name }: ReadTarget): void {
     this.tracker.cancelRequested(key);
-    this.collections.becomeYoung(name);
+    this.#collections.becomeYoung(name);
   }
 }

@@ -70,36 +70,36 @@ interface Place {
 /** The cancels under way, by share key: those of one operation by one identity are one. */
 export class CancelAttempts {
   /** In places of their own, see {@link Place}. */
-  private readonly attempts = new Map<string, Place>();
-  private readonly tools: AttemptTools;
+  readonly #attempts = new Map<string, Place>();
+  readonly #tools: AttemptTools;
 
   constructor(tools: CancelTools) {
-    this.tools = {
+    this.#tools = {
       ...tools,
       postTimers: new EqualTimers(tools.clock, POST_TIMEOUT_MS),
       joinTimers: new EqualTimers(tools.clock, JOIN_WINDOW_MS),
       over: (key, attempt) => {
-        const place = this.attempts.get(key);
+        const place = this.#attempts.get(key);
         if (place?.attempt !== attempt) return;
         place.attempt = undefined;
-        this.attempts.delete(key);
+        this.#attempts.delete(key);
       },
     };
   }
 
   get size(): number {
-    return this.attempts.size;
+    return this.#attempts.size;
   }
 
   /** Cancels, or joins the cancel that is under way. */
   join(target: ReadTarget, canceller: Canceller): CancelAttempt {
-    const known = this.attempts.get(target.key)?.attempt;
+    const known = this.#attempts.get(target.key)?.attempt;
     if (known) {
       known.join(canceller);
       return known;
     }
-    const attempt = new CancelAttempt(target, this.tools, canceller);
-    this.attempts.set(target.key, { attempt });
+    const attempt = new CancelAttempt(target, this.#tools, canceller);
+    this.#attempts.set(target.key, { attempt });
     attempt.post();
     return attempt;
   }
@@ -114,19 +114,19 @@ export class CancelAttempt implements Reader, CancelPolicy, TimeUp {
   readonly requestId: string;
   readonly authorization: string | undefined;
   readonly credentials: Config["upstream"]["credentials"];
-  private readonly target: ReadTarget;
-  private readonly tools: AttemptTools;
-  private readonly cancellers = new SmallSet<Canceller>();
-  private result: CancelResult | undefined;
-  private timer: Timer | undefined;
-  private leaveRead: (() => void) | undefined;
+  readonly #target: ReadTarget;
+  readonly #tools: AttemptTools;
+  readonly #cancellers = new SmallSet<Canceller>();
+  #result: CancelResult | undefined;
+  #timer: Timer | undefined;
+  #leaveRead: (() => void) | undefined;
   /** The POST under way. */
-  private posting: Post | undefined;
+  #posting: Post | undefined;
 
   constructor(target: ReadTarget, tools: AttemptTools, first: Canceller) {
-    this.target = target;
-    this.tools = tools;
-    this.cancellers.add(first);
+    this.#target = target;
+    this.#tools = tools;
+    this.#cancellers.add(first);
     this.authorization = first.authorization;
     this.requestId = first.requestId;
     this.credentials = tools.credentials;
@@ -134,43 +134,43 @@ export class CancelAttempt implements Reader, CancelPolicy, TimeUp {
   }
 
   get deadline(): number {
-    return this.tools.clock.monotonic() + READ_TIMEOUT_MS;
+    return this.#tools.clock.monotonic() + READ_TIMEOUT_MS;
   }
 
   /** Of the one who asks, as long as nobody has joined him. */
   get trace(): TraceContext | undefined {
-    return this.cancellers.size === 1 ? this.cancellers.first?.trace : undefined;
+    return this.#cancellers.size === 1 ? this.#cancellers.first?.trace : undefined;
   }
 
   join(canceller: Canceller): void {
-    this.cancellers.add(canceller);
-    if (this.result) canceller.resolved(this.result, this);
+    this.#cancellers.add(canceller);
+    if (this.#result) canceller.resolved(this.#result, this);
   }
 
   /** Lets one go. A POST that is under way is finished for nobody; a second one is not sent. */
   leave(canceller: Canceller): void {
-    if (!this.cancellers.delete(canceller)) return;
-    if (this.cancellers.size === 0 && !this.posting) this.close();
+    if (!this.#cancellers.delete(canceller)) return;
+    if (this.#cancellers.size === 0 && !this.#posting) this.#close();
   }
 
   persistent(): boolean {
-    return this.cancellers.some((canceller) => canceller.persistent);
+    return this.#cancellers.some((canceller) => canceller.persistent);
   }
 
   found(seen: Observation, answer: UpstreamAnswerInfo | undefined): void {
-    this.leaveRead = undefined;
-    this.resolution.answeredAt(answer?.date, this.tools.clock.monotonic());
-    this.step(this.resolution.read(seen));
+    this.#leaveRead = undefined;
+    this.resolution.answeredAt(answer?.date, this.#tools.clock.monotonic());
+    this.#step(this.resolution.read(seen));
   }
 
   failed(error: ConnectError): void {
-    this.leaveRead = undefined;
-    this.step(this.resolution.readFailed(error));
+    this.#leaveRead = undefined;
+    this.#step(this.resolution.readFailed(error));
   }
 
   /** Sends the POST, the first or a further one. */
   post(): void {
-    const { api, clock, postTimers } = this.tools;
+    const { api, clock, postTimers } = this.#tools;
     const now = clock.monotonic();
     const post = new Post(this, {
       clock,
@@ -181,88 +181,88 @@ export class CancelAttempt implements Reader, CancelPolicy, TimeUp {
       retry: false,
       timed: postTimers,
     });
-    this.posting = post;
+    this.#posting = post;
     this.resolution.posting(clock.now(), now);
-    api.cancel(this.target.name, post, post);
+    api.cancel(this.#target.name, post, post);
   }
 
   /** For its POSTs: one has been answered, or not. */
   posted(call: Post, error: ConnectError | undefined): void {
     // Of its end and its answer the first counts.
-    if (this.posting !== call) return;
-    this.posting = undefined;
+    if (this.#posting !== call) return;
+    this.#posting = undefined;
     call.settled();
     const { answer } = call;
     if (error) {
       if (meaningOf(error, this.credentials) === "limited")
-        this.target.scope.refusedElsewhere(retryAfter(error));
-      this.resolution.answeredAt(answer?.date, this.tools.clock.monotonic());
+        this.#target.scope.refusedElsewhere(retryAfter(error));
+      this.resolution.answeredAt(answer?.date, this.#tools.clock.monotonic());
     }
     if (answer)
-      this.cancellers.forEach((canceller) => {
+      this.#cancellers.forEach((canceller) => {
         canceller.answered(answer);
       });
-    this.step(this.resolution.posted(error, answer !== undefined));
+    this.#step(this.resolution.posted(error, answer !== undefined));
   }
 
-  private step(step: CancelStep): void {
-    if (step.do === "nothing") this.resolve(step.result);
-    else if (this.cancellers.size === 0) this.close();
-    else if (step.afterMs <= 0) this.act(step.do);
-    else this.timer = this.tools.clock.setTimer(step.afterMs, () => this.act(step.do));
+  #step(step: CancelStep): void {
+    if (step.do === "nothing") this.#resolve(step.result);
+    else if (this.#cancellers.size === 0) this.#close();
+    else if (step.afterMs <= 0) this.#act(step.do);
+    else this.#timer = this.#tools.clock.setTimer(step.afterMs, () => this.#act(step.do));
   }
 
-  private act(what: "post" | "read"): void {
+  #act(what: "post" | "read"): void {
     if (what === "post") this.post();
-    else this.leaveRead = this.tools.reads.read(this.target, this);
+    else this.#leaveRead = this.#tools.reads.read(this.#target, this);
   }
 
-  private resolve(result: CancelResult): void {
-    const { clock, joinTimers, requested } = this.tools;
-    this.result = result;
+  #resolve(result: CancelResult): void {
+    const { clock, joinTimers, requested } = this.#tools;
+    this.#result = result;
     if (result.kind === "requested") {
       this.requestedAt = clock.monotonic();
-      requested(this.target);
+      requested(this.#target);
     }
     // Who comes later may join while somebody waits for the outcome.
-    if (result.kind === "requested" && this.persistent()) this.timer = joinTimers.set(this);
-    else this.close();
-    this.cancellers.forEach((canceller) => {
+    if (result.kind === "requested" && this.persistent()) this.#timer = joinTimers.set(this);
+    else this.#close();
+    this.#cancellers.forEach((canceller) => {
       canceller.resolved(result, this);
     });
   }
 
   /** Nobody may join any more. */
   timeUp(): void {
-    this.close();
+    this.#close();
   }
 
-  private close(): void {
-    this.timer?.cancel();
-    this.leaveRead?.();
-    this.leaveRead = undefined;
-    this.tools.over(this.target.key, this);
+  #close(): void {
+    this.#timer?.cancel();
+    this.#leaveRead?.();
+    this.#leaveRead = undefined;
+    this.#tools.over(this.#target.key, this);
   }
 }
 
 /** One POST of an attempt, and whom its end is told. */
 class Post extends EngineCall implements Resolvers<void> {
-  private readonly attempt: CancelAttempt;
+  readonly #attempt: CancelAttempt;
 
   constructor(attempt: CancelAttempt, options: EngineCallOptions) {
     super(options);
-    this.attempt = attempt;
+    this.#attempt = attempt;
   }
 
   resolve(): void {
-    this.attempt.posted(this, undefined);
+    this.#attempt.posted(this, undefined);
   }
 
   reject(cause: unknown): void {
-    this.attempt.posted(this, errorOf(cause));
+    this.#attempt.posted(this, errorOf(cause));
   }
 
   protected override hasEnded(why: ConnectError): void {
-    this.attempt.posted(this, why);
+    this.#attempt.posted(this, why);
   }
 }

@@ -53,33 +53,33 @@ export interface CancelPolicy {
 export class CancelResolution {
   /** What POSTs and reads failed with last; the answer to whom time has run out. */
   lastError: ConnectError | undefined;
-  private readonly policy: CancelPolicy;
+  readonly #policy: CancelPolicy;
   /** When the first POST was sent, on both clocks. */
-  private firstPostWall = 0;
-  private firstPostAt = 0;
+  #firstPostWall = 0;
+  #firstPostAt = 0;
   /**
    * The same moment on the upstream's clock, as far as its answers show: not before this, since the `date` header
    * leaves out the parts of a second and was written before it arrived.
    */
-  private firstPostUpstream: number | undefined;
-  private posts = 0;
-  private reads = 0;
-  private failedReads = 0;
+  #firstPostUpstream: number | undefined;
+  #posts = 0;
+  #reads = 0;
+  #failedReads = 0;
   /** The last POST: its answer was lost, or it was refused for the state of the operation. */
-  private pending: "lost" | "refused" | undefined;
-  private refusal: ConnectError | undefined;
+  #pending: "lost" | "refused" | undefined;
+  #refusal: ConnectError | undefined;
   /** The refusal came to the very first POST, so what it says was so before. */
-  private refusedAtFirst = false;
+  #refusedAtFirst = false;
 
   constructor(policy: CancelPolicy) {
-    this.policy = policy;
+    this.#policy = policy;
   }
 
   /** A POST is sent now: so by the wall clock and by the monotonic one, milliseconds. */
   posting(wall: number, monotonic: number): void {
-    if (this.posts++ > 0) return;
-    this.firstPostWall = wall;
-    this.firstPostAt = monotonic;
+    if (this.#posts++ > 0) return;
+    this.#firstPostWall = wall;
+    this.#firstPostAt = monotonic;
   }
 
   /**
@@ -88,9 +88,9 @@ export class CancelResolution {
    */
   answeredAt(date: string | undefined, at: number): void {
     const shown = date === undefined ? Number.NaN : Date.parse(date);
-    if (Number.isNaN(shown) || this.posts === 0) return;
-    const posted = shown - (at - this.firstPostAt);
-    this.firstPostUpstream = Math.max(posted, this.firstPostUpstream ?? posted);
+    if (Number.isNaN(shown) || this.#posts === 0) return;
+    const posted = shown - (at - this.#firstPostAt);
+    this.#firstPostUpstream = Math.max(posted, this.#firstPostUpstream ?? posted);
   }
 
   /**
@@ -98,10 +98,10 @@ export class CancelResolution {
    * with a 4xx code is the upstream's own word.
    */
   posted(error: ConnectError | undefined, answered: boolean): CancelStep {
-    this.reads = 0;
-    this.refusal = undefined;
+    this.#reads = 0;
+    this.#refusal = undefined;
     if (!error) {
-      this.pending = undefined;
+      this.#pending = undefined;
       return done({ kind: "requested" });
     }
     this.lastError = error;
@@ -114,44 +114,44 @@ export class CancelResolution {
       case Code.OutOfRange:
       case Code.Aborted:
       case Code.AlreadyExists:
-        this.pending = "refused";
-        this.refusal = error;
-        this.refusedAtFirst = this.posts === 1;
+        this.#pending = "refused";
+        this.#refusal = error;
+        this.#refusedAtFirst = this.#posts === 1;
         return { do: "read", afterMs: 0 };
       case Code.Unauthenticated:
         return done({ kind: "refused", error });
       case Code.PermissionDenied:
       case Code.ResourceExhausted:
-        return this.limited(error);
+        return this.#limited(error);
       default:
         // A front end's page may stand before an API that has taken the cancel: whoever stays finds out.
-        if (error.code === Code.Unimplemented && !this.policy.persistent())
+        if (error.code === Code.Unimplemented && !this.#policy.persistent())
           return done({ kind: "refused", error });
-        this.pending = "lost";
+        this.#pending = "lost";
         return { do: "read", afterMs: 0 };
     }
   }
 
   /** A read that was sent after the last POST has found the operation. */
   read(seen: Observation): CancelStep {
-    this.reads++;
-    this.failedReads = 0;
-    if (seen.done) return done({ kind: "done", seen, before: this.doneBefore(seen), refusal: this.refusal });
-    if (this.pending === "refused" && this.refusal) return this.refusedButRunning(this.refusal);
+    this.#reads++;
+    this.#failedReads = 0;
+    if (seen.done) return done({ kind: "done", seen, before: this.doneBefore(seen), refusal: this.#refusal });
+    if (this.#pending === "refused" && this.#refusal) return this.#refusedButRunning(this.#refusal);
     if (seen.facts.cancelRequested) return done({ kind: "requested" });
-    return this.lostAndRunning();
+    return this.#lostAndRunning();
   }
 
   /** Such a read has failed. */
   readFailed(error: ConnectError): CancelStep {
-    const meaning = meaningOf(error, this.policy.credentials);
+    const meaning = meaningOf(error, this.#policy.credentials);
     if (error.code === Code.NotFound) return done({ kind: "not-found", error });
-    this.failedReads++;
+    this.#failedReads++;
     // Whoever may not read cannot be told what became of it.
-    if (meaning === "ends" && this.policy.persistent()) return done({ kind: "refused", error });
-    if (meaning === "ends" || (!this.policy.persistent() && this.failedReads >= PLAIN_MAX_POSTS))
+    if (meaning === "ends" && this.#policy.persistent()) return done({ kind: "refused", error });
+    if (meaning === "ends" || (!this.#policy.persistent() && this.#failedReads >= PLAIN_MAX_POSTS))
       return done({ kind: "refused", error: this.lastError ?? error });
-    const wait = Math.max(backoff(this.failedReads, 0), retryAfter(error) ?? 0);
+    const wait = Math.max(backoff(this.#failedReads, 0), retryAfter(error) ?? 0);
     return { do: "read", afterMs: wait };
   }
 
@@ -161,39 +161,39 @@ export class CancelResolution {
    * POST that was taken shows that it was not.
    */
   doneBefore(seen: Observation): boolean {
-    if (this.refusedAtFirst && this.posts === 1) return true;
+    if (this.#refusedAtFirst && this.#posts === 1) return true;
     const { endTime } = seen.facts;
-    const taken = this.pending === undefined;
-    const posted = this.firstPostUpstream ?? this.firstPostWall;
+    const taken = this.#pending === undefined;
+    const posted = this.#firstPostUpstream ?? this.#firstPostWall;
     return !taken && endTime !== undefined && endTime < posted;
   }
 
   /** Nothing was done: too many requests, or no right (which is final). */
-  private limited(error: ConnectError): CancelStep {
-    const final = meaningOf(error, this.policy.credentials) !== "limited" || !this.policy.persistent();
+  #limited(error: ConnectError): CancelStep {
+    const final = meaningOf(error, this.#policy.credentials) !== "limited" || !this.#policy.persistent();
     if (final) return done({ kind: "refused", error });
-    return { do: "post", afterMs: Math.max(this.repostDelay(), retryAfter(error) ?? 0) };
+    return { do: "post", afterMs: Math.max(this.#repostDelay(), retryAfter(error) ?? 0) };
   }
 
   /** The upstream said no, and the operation runs: its own status, unless it said that the operation is over. */
-  private refusedButRunning(refusal: ConnectError): CancelStep {
-    if (!this.policy.persistent() || !saysCompleted(refusal))
+  #refusedButRunning(refusal: ConnectError): CancelStep {
+    if (!this.#policy.persistent() || !saysCompleted(refusal))
       return done({ kind: "refused", error: refusal });
-    return { do: "read", afterMs: backoff(this.reads, 0) };
+    return { do: "read", afterMs: backoff(this.#reads, 0) };
   }
 
   /** The POST had no effect, as far as a read can tell. */
-  private lostAndRunning(): CancelStep {
+  #lostAndRunning(): CancelStep {
     const error = this.lastError;
-    const again = this.policy.persistent()
-      ? this.posts < MAX_POSTS
-      : error?.code === Code.Unavailable && this.posts < PLAIN_MAX_POSTS;
+    const again = this.#policy.persistent()
+      ? this.#posts < MAX_POSTS
+      : error?.code === Code.Unavailable && this.#posts < PLAIN_MAX_POSTS;
     if (!again && error) return done({ kind: "refused", error });
-    return { do: "post", afterMs: Math.max(this.repostDelay(), (error && retryAfter(error)) ?? 0) };
+    return { do: "post", afterMs: Math.max(this.#repostDelay(), (error && retryAfter(error)) ?? 0) };
   }
 
-  private repostDelay(): number {
-    return Math.max(backoff(this.posts, 0), FIRST_REPOST_MS);
+  #repostDelay(): number {
+    return Math.max(backoff(this.#posts, 0), FIRST_REPOST_MS);
   }
 }
 

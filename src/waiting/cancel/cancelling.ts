@@ -28,9 +28,9 @@ export class Cancelling implements Canceller, EndListener {
   /** Rejects with what ended the call; `undefined` when the time was up before anything was certain. */
   readonly result: Promise<CancelResult | undefined>;
   readonly attempt: CancelAttempt;
-  private readonly settle: PromiseWithResolvers<CancelResult | undefined>;
-  private readonly timer: Timer;
-  private readonly call: Pick<UpstreamCall, "offEnd">;
+  readonly #settle: PromiseWithResolvers<CancelResult | undefined>;
+  readonly #timer: Timer;
+  readonly #call: Pick<UpstreamCall, "offEnd">;
 
   constructor(
     target: ReadTarget,
@@ -42,13 +42,13 @@ export class Cancelling implements Canceller, EndListener {
     },
   ) {
     const { call, attempts, setTimer } = options;
-    this.call = call;
+    this.#call = call;
     this.authorization = call.authorization;
     this.requestId = call.requestId;
     this.trace = call.trace;
-    this.settle = Promise.withResolvers();
-    this.result = this.settle.promise;
-    this.timer = setTimer(() => this.timeUp());
+    this.#settle = Promise.withResolvers();
+    this.result = this.#settle.promise;
+    this.#timer = setTimer(() => this.timeUp());
     this.attempt = attempts.join(target, this);
     call.onEnd(this);
   }
@@ -57,27 +57,27 @@ export class Cancelling implements Canceller, EndListener {
   answered(): void {}
 
   resolved(result: CancelResult): void {
-    this.settle.resolve(result);
+    this.#settle.resolve(result);
   }
 
   callEnded(why: ConnectError): void {
-    this.settle.reject(why);
+    this.#settle.reject(why);
   }
 
   /** Ends the wait with an error: the right was withdrawn. */
   fail(why: ConnectError): void {
-    this.settle.reject(why);
+    this.#settle.reject(why);
   }
 
   /** Nobody waits any longer, whatever is known. */
   timeUp(): void {
-    this.settle.resolve(undefined);
+    this.#settle.resolve(undefined);
   }
 
   /** To be called when the caller has his answer. */
   leave(): void {
-    this.timer.cancel();
-    this.call.offEnd(this);
+    this.#timer.cancel();
+    this.#call.offEnd(this);
     this.attempt.leave(this);
   }
 }

@@ -26,12 +26,12 @@ export class PlainCancel<C extends UpstreamCall, T> implements Canceller, EndLis
   readonly requestId: string;
   /** Rejects with what ended the call. */
   readonly answer: Promise<T>;
-  private readonly call: C;
-  private readonly toAnswer: ToAnswer<C, T>;
-  private resolve!: (answer: T) => void;
-  private reject!: (why: unknown) => void;
-  private readonly timer: Timer;
-  private readonly attempt: CancelAttempt;
+  readonly #call: C;
+  readonly #toAnswer: ToAnswer<C, T>;
+  #resolve!: (answer: T) => void;
+  #reject!: (why: unknown) => void;
+  readonly #timer: Timer;
+  readonly #attempt: CancelAttempt;
 
   /** `timers` run for {@link PLAIN_MAX_MS}. */
   constructor(
@@ -43,50 +43,50 @@ export class PlainCancel<C extends UpstreamCall, T> implements Canceller, EndLis
   ) {
     this.authorization = call.authorization;
     this.requestId = call.requestId;
-    this.call = call;
-    this.toAnswer = toAnswer;
+    this.#call = call;
+    this.#toAnswer = toAnswer;
     this.answer = new Promise((resolve, reject) => {
-      this.resolve = resolve;
-      this.reject = reject;
+      this.#resolve = resolve;
+      this.#reject = reject;
     });
-    this.timer = timers.set(this);
-    this.attempt = attempts.join(target, this);
+    this.#timer = timers.set(this);
+    this.#attempt = attempts.join(target, this);
     call.onEnd(this);
   }
 
   get trace(): TraceContext | undefined {
-    return this.call.trace;
+    return this.#call.trace;
   }
 
   answered(info: UpstreamAnswerInfo): void {
-    this.call.onUpstreamAnswer?.(info);
+    this.#call.onUpstreamAnswer?.(info);
   }
 
   resolved(result: CancelResult, attempt: CancelAttempt): void {
-    this.settle(result, attempt);
+    this.#settle(result, attempt);
   }
 
   timeUp(): void {
-    this.settle(undefined, this.attempt);
+    this.#settle(undefined, this.#attempt);
   }
 
   callEnded(why: ConnectError): void {
-    this.leave(this.attempt);
-    this.reject(why);
+    this.#leave(this.#attempt);
+    this.#reject(why);
   }
 
-  private settle(result: CancelResult | undefined, attempt: CancelAttempt): void {
-    this.leave(attempt);
+  #settle(result: CancelResult | undefined, attempt: CancelAttempt): void {
+    this.#leave(attempt);
     try {
-      this.resolve(this.toAnswer(plainAnswer(result, attempt.resolution.lastError), this.call));
+      this.#resolve(this.#toAnswer(plainAnswer(result, attempt.resolution.lastError), this.#call));
     } catch (error) {
-      this.reject(error);
+      this.#reject(error);
     }
   }
 
-  private leave(attempt: CancelAttempt): void {
-    this.timer.cancel();
-    this.call.offEnd(this);
+  #leave(attempt: CancelAttempt): void {
+    this.#timer.cancel();
+    this.#call.offEnd(this);
     attempt.leave(this);
   }
 }

@@ -16,7 +16,7 @@ import { stateFields, timestamp } from "./watch-message.ts";
 
 /** Messages of collections, each made once for all its watchers. */
 export class CollectionMessages {
-  private readonly made = new WeakMap<Observation, Map<Kind, Encoded<WatchOperationsResponse>>>();
+  readonly #made = new WeakMap<Observation, Map<Kind, Encoded<WatchOperationsResponse>>>();
 
   /** An entry as it is now. */
   entry(
@@ -25,7 +25,7 @@ export class CollectionMessages {
     entry: CollectionEntry,
     seen: Observation,
   ): Encoded<WatchOperationsResponse> {
-    const known = this.made.get(seen) ?? new Map<Kind, Encoded<WatchOperationsResponse>>();
+    const known = this.#made.get(seen) ?? new Map<Kind, Encoded<WatchOperationsResponse>>();
     const ready = known.get(kind);
     if (ready) return ready;
     const { name } = entry;
@@ -40,7 +40,7 @@ export class CollectionMessages {
       tail: create(Schema, fields),
       whole: () => create(Schema, { kind, name, operation: seen.operation.toMessage(), ...fields }),
     });
-    if (poll.followers.size > 1) this.made.set(seen, known.set(kind, message));
+    if (poll.followers.size > 1) this.#made.set(seen, known.set(kind, message));
     return message;
   }
 }
@@ -54,95 +54,95 @@ export interface CollectionStreamTools extends StreamLife {
 /** The stream of WatchOperations: what is there, and then what changes. */
 export class CollectionStream extends FollowerStream<WatchOperationsResponse> implements CollectionFollower {
   position = 0;
-  private readonly target: CollectionTarget;
-  private readonly tools: CollectionStreamTools;
-  private readonly seen = new SlotSet();
-  private poll: CollectionPoll | undefined;
-  private notBefore = 0;
-  private begun = false;
-  private snapshotEnded = false;
+  readonly #target: CollectionTarget;
+  readonly #tools: CollectionStreamTools;
+  readonly #seen = new SlotSet();
+  #poll: CollectionPoll | undefined;
+  #notBefore = 0;
+  #begun = false;
+  #snapshotEnded = false;
 
   constructor(target: CollectionTarget, tools: CollectionStreamTools) {
     super(tools);
-    this.target = target;
-    this.tools = tools;
+    this.#target = target;
+    this.#tools = tools;
   }
 
   protected override attach(): void {
-    this.poll = this.tools.collections.follow(this.target, this);
-    this.notBefore = this.tools.clock.monotonic() - this.poll.presentInterval;
+    this.#poll = this.#tools.collections.follow(this.#target, this);
+    this.#notBefore = this.#tools.clock.monotonic() - this.#poll.presentInterval;
   }
 
   protected override detach(): void {
-    this.poll?.leave(this);
-    this.poll = undefined;
+    this.#poll?.leave(this);
+    this.#poll = undefined;
   }
 
   protected override has(): boolean {
-    const { poll } = this;
+    const poll = this.#poll;
     if (!poll) return false;
     if (poll.ended) return true;
-    return this.ready(poll) && (!this.snapshotEnded || poll.view.after(this.position) !== undefined);
+    return this.#ready(poll) && (!this.#snapshotEnded || poll.view.after(this.position) !== undefined);
   }
 
   protected override take(): WatchOperationsResponse | Encoded<WatchOperationsResponse> | undefined {
-    const { poll } = this;
+    const poll = this.#poll;
     if (!poll) return undefined;
     if (poll.ended) {
       this.finish({ error: poll.ended });
       return undefined;
     }
-    if (!this.ready(poll)) return undefined;
+    if (!this.#ready(poll)) return undefined;
     for (let next = poll.view.after(this.position); next; next = poll.view.after(this.position)) {
       this.position = next.seq;
-      const message = this.message(poll, next.entry);
+      const message = this.#message(poll, next.entry);
       if (message) return message;
     }
-    if (this.snapshotEnded) return undefined;
-    this.snapshotEnded = true;
-    return this.without(poll, Kind.SNAPSHOT_END);
+    if (this.#snapshotEnded) return undefined;
+    this.#snapshotEnded = true;
+    return this.#without(poll, Kind.SNAPSHOT_END);
   }
 
   protected override heartbeat(): WatchOperationsResponse {
-    return this.poll ? this.without(this.poll, Kind.HEARTBEAT) : create(Schema, { kind: Kind.HEARTBEAT });
+    return this.#poll ? this.#without(this.#poll, Kind.HEARTBEAT) : create(Schema, { kind: Kind.HEARTBEAT });
   }
 
   /** A pass has been made that is not too old to begin with. */
-  private ready(poll: CollectionPoll): boolean {
-    this.begun ||= poll.completed !== undefined && poll.completed >= this.notBefore;
-    return this.begun;
+  #ready(poll: CollectionPoll): boolean {
+    this.#begun ||= poll.completed !== undefined && poll.completed >= this.#notBefore;
+    return this.#begun;
   }
 
-  private message(
+  #message(
     poll: CollectionPoll,
     entry: CollectionEntry,
   ): WatchOperationsResponse | Encoded<WatchOperationsResponse> | undefined {
-    const known = this.seen.has(entry.slot);
+    const known = this.#seen.has(entry.slot);
     if (entry.gone) {
-      this.seen.delete(entry.slot);
-      return known ? this.gone(poll, entry) : undefined;
+      this.#seen.delete(entry.slot);
+      return known ? this.#gone(poll, entry) : undefined;
     }
-    this.seen.add(entry.slot);
-    const kind = known ? Kind.CHANGED : this.snapshotEnded ? Kind.ADDED : Kind.SNAPSHOT;
+    this.#seen.add(entry.slot);
+    const kind = known ? Kind.CHANGED : this.#snapshotEnded ? Kind.ADDED : Kind.SNAPSHOT;
     const { latest } = entry.view;
-    return latest && this.tools.messages.entry(poll, kind, entry, latest);
+    return latest && this.#tools.messages.entry(poll, kind, entry, latest);
   }
 
-  private gone(
+  #gone(
     poll: CollectionPoll,
     entry: CollectionEntry,
   ): WatchOperationsResponse | Encoded<WatchOperationsResponse> {
     const { latest } = entry.view;
     if (entry.gone === "filtered-out" && latest)
-      return this.tools.messages.entry(poll, Kind.GONE, entry, latest);
-    const message = this.without(poll, Kind.GONE);
+      return this.#tools.messages.entry(poll, Kind.GONE, entry, latest);
+    const message = this.#without(poll, Kind.GONE);
     message.name = entry.name;
     message.goneReason = GoneReason.NOT_FOUND;
     message.readTime = timestamp(entry.goneTime);
     return message;
   }
 
-  private without(poll: CollectionPoll, kind: Kind): WatchOperationsResponse {
+  #without(poll: CollectionPoll, kind: Kind): WatchOperationsResponse {
     const message = create(Schema, { kind, nextReadTime: timestamp(poll.nextReadTime) });
     if (poll.completedTime !== undefined) message.readTime = timestamp(poll.completedTime);
     return message;

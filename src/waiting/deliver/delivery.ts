@@ -14,10 +14,10 @@ const DELIVERY_SLICE = 250;
  * operation do not keep everybody else waiting.
  */
 export class Delivery {
-  private readonly clock: Clock;
+  readonly #clock: Clock;
 
   constructor(clock: Clock) {
-    this.clock = clock;
+    this.#clock = clock;
   }
 
   /** Notifies everybody who follows now. Those who leave meanwhile are not told. */
@@ -27,15 +27,15 @@ export class Delivery {
       for (const only of followers) only.notify();
       return;
     }
-    this.slice([...followers], 0, followers);
+    this.#slice([...followers], 0, followers);
   }
 
-  private slice(all: readonly Follower[], from: number, followers: ReadonlySet<Follower>): void {
+  #slice(all: readonly Follower[], from: number, followers: ReadonlySet<Follower>): void {
     const end = Math.min(from + DELIVERY_SLICE, all.length);
     for (let at = from; at < end; at++) {
       const follower = all[at];
       if (follower && followers.has(follower)) follower.notify();
     }
-    if (end < all.length) this.clock.setTimer(0, () => this.slice(all, end, followers));
+    if (end < all.length) this.#clock.setTimer(0, () => this.#slice(all, end, followers));
   }
 }

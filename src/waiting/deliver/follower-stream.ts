@@ -34,18 +34,18 @@ const REATTACH_MS = 1_000;
  */
 export abstract class FollowerStream<T extends Message> implements ResponseStream<T>, Follower, Attending {
   end: { readonly error?: ConnectError } | undefined;
-  private readonly life: StreamLife;
-  private attendance: Attendance | undefined;
-  private wake: (() => void) | undefined;
-  private timer: Timer | undefined;
-  private expires = 0;
-  private lastMessage = 0;
+  readonly #life: StreamLife;
+  #attendance: Attendance | undefined;
+  #wake: (() => void) | undefined;
+  #timer: Timer | undefined;
+  #expires = 0;
+  #lastMessage = 0;
   /** Since when there has been something that the reader has not taken. */
-  private waitingSince: number | undefined;
-  private beat = false;
+  #waitingSince: number | undefined;
+  #beat = false;
 
   constructor(life: StreamLife) {
-    this.life = life;
+    this.#life = life;
   }
 
   /** Begins to follow. May throw a ConnectError. */
@@ -61,45 +61,45 @@ export abstract class FollowerStream<T extends Message> implements ResponseStrea
 
   /** Lets the caller in under whom the stream runs; before {@link open}. */
   admit(attendance: Attendance): this {
-    this.attendance = attendance;
+    this.#attendance = attendance;
     return this;
   }
 
   open(wake: () => void): void {
-    const { clock, maxStreamAge, random } = this.life;
-    this.wake = wake;
-    this.lastMessage = clock.monotonic();
-    this.expires = this.lastMessage + maxStreamAge * (1 - AGE_JITTER * random());
-    this.setAlarm(this.lastMessage);
-    const authorized = this.attendance?.authorized;
-    if (!authorized) this.begin();
+    const { clock, maxStreamAge, random } = this.#life;
+    this.#wake = wake;
+    this.#lastMessage = clock.monotonic();
+    this.#expires = this.#lastMessage + maxStreamAge * (1 - AGE_JITTER * random());
+    this.#setAlarm(this.#lastMessage);
+    const authorized = this.#attendance?.authorized;
+    if (!authorized) this.#begin();
     else
       authorized.then(
-        () => this.begin(),
+        () => this.#begin(),
         (error: ConnectError) => this.finish({ error }),
       );
   }
 
   pull(): T | Encoded<T> | undefined {
     if (this.end) return undefined;
-    const message = this.take() ?? this.takeBeat();
+    const message = this.take() ?? this.#takeBeat();
     if (message === undefined && this.end) return undefined;
-    this.waitingSince = undefined;
+    this.#waitingSince = undefined;
     if (message !== undefined) {
-      this.lastMessage = this.life.clock.monotonic();
-      this.beat = false;
+      this.#lastMessage = this.#life.clock.monotonic();
+      this.#beat = false;
     }
     return message;
   }
 
   notify(): void {
     if (this.end || !this.has()) return;
-    this.waitingSince ??= this.life.clock.monotonic();
-    this.wake?.();
+    this.#waitingSince ??= this.#life.clock.monotonic();
+    this.#wake?.();
   }
 
   close(_why: ConnectError): void {
-    this.wake = undefined;
+    this.#wake = undefined;
     this.finish({});
   }
 
@@ -108,7 +108,7 @@ export abstract class FollowerStream<T extends Message> implements ResponseStrea
   }
 
   drained(): void {
-    const retryDelayMs = REATTACH_MS * this.life.random();
+    const retryDelayMs = REATTACH_MS * this.#life.random();
     this.finish({
       error: gatewayError("GATEWAY_DRAINING", "the gateway is shutting down", { retryDelayMs }),
     });
@@ -118,15 +118,15 @@ export abstract class FollowerStream<T extends Message> implements ResponseStrea
   finish(end: { readonly error?: ConnectError }): void {
     if (this.end) return;
     this.end = end;
-    this.timer?.cancel();
-    this.attendance?.leave();
+    this.#timer?.cancel();
+    this.#attendance?.leave();
     this.detach();
-    const wake = this.wake;
-    this.wake = undefined;
+    const wake = this.#wake;
+    this.#wake = undefined;
     wake?.();
   }
 
-  private begin(): void {
+  #begin(): void {
     if (this.end) return;
     try {
       this.attach();
@@ -138,36 +138,36 @@ export abstract class FollowerStream<T extends Message> implements ResponseStrea
     this.notify();
   }
 
-  private takeBeat(): T | Encoded<T> | undefined {
-    return this.beat ? this.heartbeat() : undefined;
+  #takeBeat(): T | Encoded<T> | undefined {
+    return this.#beat ? this.heartbeat() : undefined;
   }
 
-  private setAlarm(now: number): void {
+  #setAlarm(now: number): void {
     const slow =
-      this.waitingSince === undefined ? Number.POSITIVE_INFINITY : this.waitingSince + SLOW_READER_MS;
-    const beat = this.beat ? Number.POSITIVE_INFINITY : this.lastMessage + this.life.heartbeat;
-    const at = Math.min(slow, beat, this.expires, now + ALARM_MS);
-    this.timer = this.life.clock.setTimer(at - now, () => this.alarm());
+      this.#waitingSince === undefined ? Number.POSITIVE_INFINITY : this.#waitingSince + SLOW_READER_MS;
+    const beat = this.#beat ? Number.POSITIVE_INFINITY : this.#lastMessage + this.#life.heartbeat;
+    const at = Math.min(slow, beat, this.#expires, now + ALARM_MS);
+    this.#timer = this.#life.clock.setTimer(at - now, () => this.#alarm());
   }
 
-  private alarm(): void {
-    const now = this.life.clock.monotonic();
-    if (now >= this.expires) this.finish({ error: this.expired() });
-    else if (this.waitingSince !== undefined && now - this.waitingSince >= SLOW_READER_MS)
+  #alarm(): void {
+    const now = this.#life.clock.monotonic();
+    if (now >= this.#expires) this.finish({ error: this.#expired() });
+    else if (this.#waitingSince !== undefined && now - this.#waitingSince >= SLOW_READER_MS)
       this.finish({ error: slowReader() });
     else {
-      if (!this.beat && now - this.lastMessage >= this.life.heartbeat) {
-        this.beat = true;
-        this.waitingSince ??= now;
-        this.wake?.();
+      if (!this.#beat && now - this.#lastMessage >= this.#life.heartbeat) {
+        this.#beat = true;
+        this.#waitingSince ??= now;
+        this.#wake?.();
       }
-      if (!this.end) this.setAlarm(now);
+      if (!this.end) this.#setAlarm(now);
     }
   }
 
-  private expired(): ConnectError {
+  #expired(): ConnectError {
     return gatewayError("STREAM_EXPIRED", "the stream has reached waiting.max_stream_age; attach again", {
-      retryDelayMs: REATTACH_MS * this.life.random(),
+      retryDelayMs: REATTACH_MS * this.#life.random(),
     });
   }
 }

@@ -16,67 +16,68 @@ export interface OperationStreamTools extends StreamLife {
 
 /** The stream of WatchOperation: the state at once, each change, the terminal state once. */
 export class OperationStream extends FollowerStream<WatchOperationResponse> {
-  private readonly target: FollowTarget;
-  private readonly tools: OperationStreamTools;
-  private poll: SharedPoll | undefined;
+  readonly #target: FollowTarget;
+  readonly #tools: OperationStreamTools;
+  #poll: SharedPoll | undefined;
   /** Known to be done before anything was followed. */
-  private known: Observation | undefined;
-  private sent: number | undefined;
+  #known: Observation | undefined;
+  #sent: number | undefined;
   /** Reads that were sent earlier are too old to be the first message. */
-  private notBefore = 0;
+  #notBefore = 0;
 
   constructor(target: FollowTarget, tools: OperationStreamTools) {
     super(tools);
-    this.target = target;
-    this.tools = tools;
+    this.#target = target;
+    this.#tools = tools;
   }
 
   protected override attach(): void {
-    this.known = this.tools.finished(this.target);
-    if (this.known) return;
-    const now = this.tools.clock.monotonic();
-    this.poll = this.tools.tracker.follow(this.target, this);
-    this.notBefore = now - this.poll.presentInterval;
+    this.#known = this.#tools.finished(this.#target);
+    if (this.#known) return;
+    const now = this.#tools.clock.monotonic();
+    this.#poll = this.#tools.tracker.follow(this.#target, this);
+    this.#notBefore = now - this.#poll.presentInterval;
   }
 
   protected override detach(): void {
-    this.poll?.leave(this);
-    this.poll = undefined;
-    this.known = undefined;
+    this.#poll?.leave(this);
+    this.#poll = undefined;
+    this.#known = undefined;
   }
 
   protected override has(): boolean {
-    return this.known !== undefined || this.poll?.ended !== undefined || this.news() !== undefined;
+    return this.#known !== undefined || this.#poll?.ended !== undefined || this.#news() !== undefined;
   }
 
   protected override take(): WatchOperationResponse | Encoded<WatchOperationResponse> | undefined {
-    const { poll, known } = this;
-    if (known) return this.terminal(this.tools.messages.finished(known));
+    const poll = this.#poll;
+    const known = this.#known;
+    if (known) return this.#terminal(this.#tools.messages.finished(known));
     if (!poll) return undefined;
     if (poll.ended) {
       this.finish({ error: poll.ended });
       return undefined;
     }
-    const seen = this.news();
+    const seen = this.#news();
     if (!seen) return undefined;
-    this.sent = poll.view.version;
-    const message = this.tools.messages.state(poll, seen);
-    return seen.done ? this.terminal(message) : message;
+    this.#sent = poll.view.version;
+    const message = this.#tools.messages.state(poll, seen);
+    return seen.done ? this.#terminal(message) : message;
   }
 
   protected override heartbeat(): WatchOperationResponse {
-    return heartbeatMessage(this.poll);
+    return heartbeatMessage(this.#poll);
   }
 
-  private terminal(message: Encoded<WatchOperationResponse>): Encoded<WatchOperationResponse> {
+  #terminal(message: Encoded<WatchOperationResponse>): Encoded<WatchOperationResponse> {
     this.finish({});
     return message;
   }
 
-  private news(): Observation | undefined {
-    const { poll } = this;
+  #news(): Observation | undefined {
+    const poll = this.#poll;
     const latest = poll?.latest;
-    if (!poll || !latest || poll.view.version === this.sent) return undefined;
-    return this.sent !== undefined || latest.done || latest.sentAt >= this.notBefore ? latest : undefined;
+    if (!poll || !latest || poll.view.version === this.#sent) return undefined;
+    return this.#sent !== undefined || latest.done || latest.sentAt >= this.#notBefore ? latest : undefined;
   }
 }

@@ -97,29 +97,29 @@ function readEnd({ deadline }: Call, now: number): number {
 
 /** What else may end a wait, before it has begun or in any of its parts. */
 export class WaitEnds implements Attending {
-  private part: Pick<Waiter, "fail" | "timeUp"> | undefined;
-  private why: ConnectError | undefined;
-  private stop = false;
+  #part: Pick<Waiter, "fail" | "timeUp"> | undefined;
+  #why: ConnectError | undefined;
+  #stop = false;
 
   /** The gateway stops, so that the wait ends before the time is up. */
   get cutShort(): boolean {
-    return this.stop;
+    return this.#stop;
   }
 
   /** The caller now waits for this. */
   begin(part: Pick<Waiter, "fail" | "timeUp">): void {
-    this.part = part;
-    if (this.why) part.fail(this.why);
-    if (this.stop) part.timeUp();
+    this.#part = part;
+    if (this.#why) part.fail(this.#why);
+    if (this.#stop) part.timeUp();
   }
 
   revoked(why: ConnectError): void {
-    this.why = why;
-    this.part?.fail(why);
+    this.#why = why;
+    this.#part?.fail(why);
   }
 
   drained(): void {
-    this.stop = true;
-    this.part?.timeUp();
+    this.#stop = true;
+    this.#part?.timeUp();
   }
 }

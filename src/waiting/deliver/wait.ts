@@ -35,30 +35,30 @@ export interface WaitRequest {
 export class Waiter implements Follower, EndListener {
   /** Rejects with a ConnectError: what ended the call, or a read that no later one will better. */
   readonly result: Promise<WaitResult>;
-  private readonly settle: PromiseWithResolvers<WaitResult>;
-  private readonly poll: SharedPoll;
-  private readonly notBefore: number;
-  private timer: Timer | undefined;
-  private readonly call: Call;
-  private over = false;
+  readonly #settle: PromiseWithResolvers<WaitResult>;
+  readonly #poll: SharedPoll;
+  readonly #notBefore: number;
+  #timer: Timer | undefined;
+  readonly #call: Call;
+  #over = false;
 
   /** May throw a ConnectError, when there is no room for another operation. */
   constructor(request: WaitRequest, call: Call, tracker: OperationTracker, clock: Clock) {
-    this.call = call;
-    this.settle = Promise.withResolvers();
-    this.result = this.settle.promise;
-    this.poll = tracker.follow(request.target, this);
-    this.notBefore = request.notBefore ?? clock.monotonic() - this.poll.presentInterval;
-    this.timer = clock.setTimer(request.end - clock.monotonic(), () => this.timeUp());
+    this.#call = call;
+    this.#settle = Promise.withResolvers();
+    this.result = this.#settle.promise;
+    this.#poll = tracker.follow(request.target, this);
+    this.#notBefore = request.notBefore ?? clock.monotonic() - this.#poll.presentInterval;
+    this.#timer = clock.setTimer(request.end - clock.monotonic(), () => this.timeUp());
     call.onEnd(this);
-    if (this.over) call.offEnd(this);
+    if (this.#over) call.offEnd(this);
     this.notify();
   }
 
   notify(): void {
-    const { latest, ended } = this.poll;
+    const { latest, ended } = this.#poll;
     if (ended) this.fail(ended);
-    else if (latest?.done) this.finish({ kind: "done", seen: latest });
+    else if (latest?.done) this.#finish({ kind: "done", seen: latest });
   }
 
   callEnded(why: ConnectError): void {
@@ -67,26 +67,26 @@ export class Waiter implements Follower, EndListener {
 
   /** Ends the wait with an error: the call has ended, or its right was withdrawn. */
   fail(why: ConnectError): void {
-    if (this.leave()) this.settle.reject(why);
+    if (this.#leave()) this.#settle.reject(why);
   }
 
   /** The wait is over, with what is known. */
   timeUp(): void {
-    const { latest, lastFailure } = this.poll;
-    const seen = latest && latest.sentAt >= this.notBefore ? latest : undefined;
-    this.finish({ kind: "time-up", seen, failure: lastFailure });
+    const { latest, lastFailure } = this.#poll;
+    const seen = latest && latest.sentAt >= this.#notBefore ? latest : undefined;
+    this.#finish({ kind: "time-up", seen, failure: lastFailure });
   }
 
-  private finish(result: WaitResult): void {
-    if (this.leave()) this.settle.resolve(result);
+  #finish(result: WaitResult): void {
+    if (this.#leave()) this.#settle.resolve(result);
   }
 
-  private leave(): boolean {
-    if (this.over) return false;
-    this.over = true;
-    this.timer?.cancel();
-    this.call.offEnd(this);
-    this.poll.leave(this);
+  #leave(): boolean {
+    if (this.#over) return false;
+    this.#over = true;
+    this.#timer?.cancel();
+    this.#call.offEnd(this);
+    this.#poll.leave(this);
     return true;
   }
 }

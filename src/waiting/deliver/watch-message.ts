@@ -35,15 +35,15 @@ export function stateFields(seen: Observation, rate: number | undefined, nextRea
 
 /** The messages of watched operations, each made once for all its watchers. */
 export class WatchMessages {
-  private readonly made = new WeakMap<Observation, Encoded<WatchOperationResponse>>();
+  readonly #made = new WeakMap<Observation, Encoded<WatchOperationResponse>>();
 
   /** What a poll has seen last. */
   state(poll: SharedPoll, seen: Observation): Encoded<WatchOperationResponse> {
-    const known = this.made.get(seen);
+    const known = this.#made.get(seen);
     if (known) return known;
     const message = stateMessage(seen, stateFields(seen, poll.view.rate, poll.nextReadTime));
     // For a single watcher nobody will ask again, and ten thousand kept messages are not nothing.
-    if (poll.followers.size > 1) this.made.set(seen, message);
+    if (poll.followers.size > 1) this.#made.set(seen, message);
     return message;
   }
 

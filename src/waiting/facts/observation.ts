@@ -11,7 +11,7 @@ export class Observation {
   readonly sentAt: number;
   /** The same moment for callers: milliseconds since the Unix epoch. */
   readonly readTime: number;
-  private known: OperationFacts | undefined;
+  #known: OperationFacts | undefined;
 
   constructor(operation: Encoded<Operation>, sentAt: number, readTime: number) {
     this.operation = operation;
@@ -25,8 +25,8 @@ export class Observation {
 
   /** Read when first asked for. The message made for it is not kept, since few idle watches ever need it again. */
   get facts(): OperationFacts {
-    this.known ??= factsOf(fromBinary(OperationSchema, this.operation.toBinary()));
-    return this.known;
+    this.#known ??= factsOf(fromBinary(OperationSchema, this.operation.toBinary()));
+    return this.#known;
   }
 
   /** The same finding under the time of another one that was made later, see {@link OperationView.merge}. */

@@ -52,37 +52,38 @@ const HEADROOM = 4;
  * because each trial above it costs a pause. Then a slow climb finds out whether the limit is still there.
  */
 export class LearntRate {
-  private readonly meter = new RateMeter();
-  private limit: number | undefined;
-  private free = START_RATE;
-  private lastRefusal: number | undefined;
-  private pauseEnd = Number.NEGATIVE_INFINITY;
+  readonly #meter = new RateMeter();
+  #limit: number | undefined;
+  #free = START_RATE;
+  #lastRefusal: number | undefined;
+  #pauseEnd = Number.NEGATIVE_INFINITY;
   /** When reads were first accepted again after the last refusal. */
-  private resumed: number | undefined = 0;
-  private holdUntil = 0;
+  #resumed: number | undefined = 0;
+  #holdUntil = 0;
 
   /** Whether a refusal has told a limit. */
   get known(): boolean {
-    return this.limit !== undefined;
+    return this.#limit !== undefined;
   }
 
   /** Reads per second that may be sent now. */
   rate(now: number): number {
-    const { limit, lastRefusal } = this;
-    if (limit === undefined || lastRefusal === undefined) return this.free;
+    const limit = this.#limit;
+    const lastRefusal = this.#lastRefusal;
+    if (limit === undefined || lastRefusal === undefined) return this.#free;
     const ramp = Math.min((now - lastRefusal) / RAMP_MS, 1);
     const share = AFTER_REFUSAL + (HOLD_SHARE - AFTER_REFUSAL) * ramp;
-    const trial = Math.max(now - this.holdUntil, 0);
+    const trial = Math.max(now - this.#holdUntil, 0);
     const climb = (TRIAL_GROWTH * Math.min(trial, TRIAL_MS)) / 1000;
     const beyond = FREE_GROWTH ** (Math.max(trial - TRIAL_MS, 0) / 1000);
-    return Math.min(Math.max(limit * (share + climb) * beyond, MIN_RATE), this.trusted(now));
+    return Math.min(Math.max(limit * (share + climb) * beyond, MIN_RATE), this.#trusted(now));
   }
 
   /** A read that was sent at `sentAt` was answered, not refused. */
   accepted(sentAt: number, now: number): void {
-    this.meter.add(sentAt, now);
-    if (sentAt >= this.pauseEnd) this.resumed ??= sentAt;
-    if (this.limit === undefined) this.free = Math.min(this.free + 1, this.trusted(now));
+    this.#meter.add(sentAt, now);
+    if (sentAt >= this.#pauseEnd) this.#resumed ??= sentAt;
+    if (this.#limit === undefined) this.#free = Math.min(this.#free + 1, this.#trusted(now));
   }
 
   /**
@@ -91,14 +92,14 @@ export class LearntRate {
    */
   refused(sentAt: number, now: number, pauseMs: number | undefined): void {
     if (pauseMs === undefined) return;
-    this.pauseEnd = now + pauseMs;
-    if (this.resumed === undefined) return;
-    const limit = Math.max(this.measure(this.rate(now), this.resumed, sentAt), MIN_RATE);
-    const settled = this.limit !== undefined && Math.abs(limit - this.limit) < this.limit / 4;
-    this.limit = limit;
-    this.lastRefusal = sentAt;
-    this.resumed = undefined;
-    this.holdUntil = now + pauseMs * (settled ? SETTLED_HOLD : FIRST_HOLD);
+    this.#pauseEnd = now + pauseMs;
+    if (this.#resumed === undefined) return;
+    const limit = Math.max(this.#measure(this.rate(now), this.#resumed, sentAt), MIN_RATE);
+    const settled = this.#limit !== undefined && Math.abs(limit - this.#limit) < this.#limit / 4;
+    this.#limit = limit;
+    this.#lastRefusal = sentAt;
+    this.#resumed = undefined;
+    this.#holdUntil = now + pauseMs * (settled ? SETTLED_HOLD : FIRST_HOLD);
   }
 
   /**
@@ -109,21 +110,21 @@ export class LearntRate {
    * makes little difference, and is left out; else it counts, which errs on the side of the upstream. A refusal in a
    * trial cannot show less than the limit that was kept until then.
    */
-  private measure(before: number, resumed: number, sentAt: number): number {
-    if (this.limit !== undefined && before >= this.limit)
-      return Math.min(Math.max(this.perSecond(TRIAL_SPAN_MS, sentAt), this.limit), before);
+  #measure(before: number, resumed: number, sentAt: number): number {
+    if (this.#limit !== undefined && before >= this.#limit)
+      return Math.min(Math.max(this.#perSecond(TRIAL_SPAN_MS, sentAt), this.#limit), before);
     const active = sentAt - resumed;
-    const paused = resumed - (this.lastRefusal ?? resumed);
-    const measured = this.perSecond(paused < active * SHORT_PAUSE ? active : active + paused, sentAt);
+    const paused = resumed - (this.#lastRefusal ?? resumed);
+    const measured = this.#perSecond(paused < active * SHORT_PAUSE ? active : active + paused, sentAt);
     return Math.min(Math.max(measured, before * LARGEST_CUT), before);
   }
 
-  private perSecond(spanMs: number, end: number): number {
+  #perSecond(spanMs: number, end: number): number {
     const span = Math.min(Math.max(spanMs, 1000), METER_MAX_MS);
-    return (this.meter.count(span, end) * 1000) / span;
+    return (this.#meter.count(span, end) * 1000) / span;
   }
 
-  private trusted(now: number): number {
-    return Math.min(Math.max(START_RATE, this.perSecond(2_000, now) * HEADROOM), MAX_RATE);
+  #trusted(now: number): number {
+    return Math.min(Math.max(START_RATE, this.#perSecond(2_000, now) * HEADROOM), MAX_RATE);
   }
 }

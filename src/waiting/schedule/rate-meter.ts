@@ -9,32 +9,32 @@ export const METER_MAX_MS = BUCKET_MS * BUCKETS;
 
 /** Counts events over the last two minutes in constant memory. All moments are monotonic milliseconds. */
 export class RateMeter {
-  private readonly counts = new Float64Array(BUCKETS);
-  private newest = 0;
+  readonly #counts = new Float64Array(BUCKETS);
+  #newest = 0;
 
   /** Counts an event that was at `at`; one that is too old is dropped. */
   add(at: number, now: number): void {
-    this.advance(now);
+    this.#advance(now);
     const bucket = Math.floor(at / BUCKET_MS);
-    if (bucket <= this.newest - BUCKETS || bucket > this.newest) return;
+    if (bucket <= this.#newest - BUCKETS || bucket > this.#newest) return;
     const slot = bucket % BUCKETS;
-    this.counts[slot] = (this.counts[slot] ?? 0) + 1;
+    this.#counts[slot] = (this.#counts[slot] ?? 0) + 1;
   }
 
   /** Events in the `spanMs` before `end`, exact to a bucket. */
   count(spanMs: number, end: number): number {
-    this.advance(end);
-    const oldest = Math.max(Math.floor((end - spanMs) / BUCKET_MS), this.newest - BUCKETS);
+    this.#advance(end);
+    const oldest = Math.max(Math.floor((end - spanMs) / BUCKET_MS), this.#newest - BUCKETS);
     let total = 0;
     for (let bucket = Math.floor(end / BUCKET_MS); bucket > oldest; bucket--)
-      total += this.counts[((bucket % BUCKETS) + BUCKETS) % BUCKETS] ?? 0;
+      total += this.#counts[((bucket % BUCKETS) + BUCKETS) % BUCKETS] ?? 0;
     return total;
   }
 
-  private advance(now: number): void {
+  #advance(now: number): void {
     const bucket = Math.floor(now / BUCKET_MS);
-    for (let next = Math.max(this.newest + 1, bucket - BUCKETS + 1); next <= bucket; next++)
-      this.counts[next % BUCKETS] = 0;
-    this.newest = Math.max(this.newest, bucket);
+    for (let next = Math.max(this.#newest + 1, bucket - BUCKETS + 1); next <= bucket; next++)
+      this.#counts[next % BUCKETS] = 0;
+    this.#newest = Math.max(this.#newest, bucket);
   }
 }

@@ -41,34 +41,34 @@ const MAX_RETRY_AFTER_MS = 24 * 3_600_000;
 const AFTER_PAUSE_MS = 50;
 
 export class ReadBudget {
-  private readonly configured: number | undefined;
-  private readonly learnt = new LearntRate();
-  private readonly log: number[] = [];
+  readonly #configured: number | undefined;
+  readonly #learnt = new LearntRate();
+  readonly #log: number[] = [];
   /** When the next poll may go. */
-  private slot = Number.NEGATIVE_INFINITY;
-  private pausedUntil = Number.NEGATIVE_INFINITY;
+  #slot = Number.NEGATIVE_INFINITY;
+  #pausedUntil = Number.NEGATIVE_INFINITY;
   /** Pauses in a row, with nothing accepted between them. */
-  private pauses = 0;
+  #pauses = 0;
 
   /** `readsPerSecond` undefined: learnt. */
   constructor(readsPerSecond: number | undefined) {
-    this.configured = readsPerSecond === undefined ? undefined : readsPerSecond * CONFIGURED_SHARE;
+    this.#configured = readsPerSecond === undefined ? undefined : readsPerSecond * CONFIGURED_SHARE;
   }
 
   /** Reads per second at present. */
   rate(now: number): number {
-    return this.configured ?? this.learnt.rate(now);
+    return this.#configured ?? this.#learnt.rate(now);
   }
 
   /** Polls stop until then, because the upstream said so. In the past when there is no pause. */
   get paused(): number {
-    return this.pausedUntil;
+    return this.#pausedUntil;
   }
 
   /** The earliest moment for the next poll. */
   pollAt(now: number): number {
     // After a late one, polls may use what CONFIGURED_SHARE keeps back.
-    return Math.max(this.slot, this.pausedUntil, this.windowAt(now, this.rate(now) / CONFIGURED_SHARE));
+    return Math.max(this.#slot, this.#pausedUntil, this.#windowAt(now, this.rate(now) / CONFIGURED_SHARE));
   }
 
   /** How long a call waits for its turn at most before it is sent all the same. Milliseconds. */
@@ -78,14 +78,14 @@ export class ReadBudget {
 
   /** The earliest moment for a read that a caller waits for: at once during a pause, and while no limit is known. */
   callAt(now: number): number {
-    return now < this.pausedUntil ? now : this.windowAt(now, this.rate(now));
+    return now < this.#pausedUntil ? now : this.#windowAt(now, this.rate(now));
   }
 
   /** When the last second holds so few reads that one more keeps to the rate; at once while no limit is known. */
-  private windowAt(now: number, rate: number): number {
-    if (this.configured === undefined && !this.learnt.known) return now;
+  #windowAt(now: number, rate: number): number {
+    if (this.#configured === undefined && !this.#learnt.known) return now;
     const inWindow = Math.min(Math.max(Math.round(rate), 1), MAX_LOG);
-    const oldest = this.log.at(-inWindow);
+    const oldest = this.#log.at(-inWindow);
     return oldest === undefined ? now : Math.max(oldest + (inWindow * 1000) / rate, now);
   }
 
@@ -93,10 +93,10 @@ export class ReadBudget {
   sent(now: number): void {
     const step = 1000 / this.rate(now);
     // Later than that was no lateness: nothing was due.
-    const slot = this.slot < now - LATENESS_MS ? now : this.slot;
-    this.slot = Math.min(slot + step, now + Math.max(step, MAX_DEBT_MS));
-    this.log.push(now);
-    if (this.log.length > 2 * MAX_LOG) this.log.splice(0, MAX_LOG);
+    const slot = this.#slot < now - LATENESS_MS ? now : this.#slot;
+    this.#slot = Math.min(slot + step, now + Math.max(step, MAX_DEBT_MS));
+    this.#log.push(now);
+    if (this.#log.length > 2 * MAX_LOG) this.#log.splice(0, MAX_LOG);
   }
 
   /**
@@ -104,9 +104,9 @@ export class ReadBudget {
    * be left alone so long.
    */
   accepted(sentAt: number, now: number, retryAfterMs?: number): void {
-    this.pauses = 0;
-    if (retryAfterMs !== undefined) this.pause(now, retryAfterMs);
-    this.learnt.accepted(sentAt, now);
+    this.#pauses = 0;
+    if (retryAfterMs !== undefined) this.#pause(now, retryAfterMs);
+    this.#learnt.accepted(sentAt, now);
   }
 
   /**
@@ -116,24 +116,24 @@ export class ReadBudget {
   refused(sentAt: number, now: number, retryAfterMs?: number, forced = false): void {
     // Of reads that were under way together, the first one that is refused tells all there is to know; what is sent
     // during a pause is refused for the pause.
-    const telling = !forced && sentAt >= this.pausedUntil;
-    const unsaid = Math.min(FIRST_PAUSE_MS * 2 ** this.pauses, MAX_PAUSE_MS);
-    if (retryAfterMs !== undefined) this.pause(now, retryAfterMs);
+    const telling = !forced && sentAt >= this.#pausedUntil;
+    const unsaid = Math.min(FIRST_PAUSE_MS * 2 ** this.#pauses, MAX_PAUSE_MS);
+    if (retryAfterMs !== undefined) this.#pause(now, retryAfterMs);
     if (telling) {
       // Refused again although the upstream's own time was kept: it means longer than it says.
-      if (retryAfterMs === undefined || this.pauses > 0) this.pause(now, unsaid);
-      this.pauses++;
+      if (retryAfterMs === undefined || this.#pauses > 0) this.#pause(now, unsaid);
+      this.#pauses++;
     }
-    this.learnt.refused(sentAt, now, telling ? this.pausedUntil - now : undefined);
+    this.#learnt.refused(sentAt, now, telling ? this.#pausedUntil - now : undefined);
   }
 
   /** A call that is no read, a cancel, was refused because there were too many. */
   refusedElsewhere(now: number, retryAfterMs: number | undefined): void {
-    this.pause(now, retryAfterMs ?? FIRST_PAUSE_MS);
+    this.#pause(now, retryAfterMs ?? FIRST_PAUSE_MS);
   }
 
-  private pause(now: number, delayMs: number): void {
+  #pause(now: number, delayMs: number): void {
     const until = now + Math.min(delayMs, MAX_RETRY_AFTER_MS) + AFTER_PAUSE_MS;
-    this.pausedUntil = Math.max(this.pausedUntil, until);
+    this.#pausedUntil = Math.max(this.#pausedUntil, until);
   }
 }

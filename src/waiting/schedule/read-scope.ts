@@ -45,37 +45,37 @@ const MAX_POLLS_IN_FLIGHT = 64;
  */
 export class ReadScope {
   readonly budget: ReadBudget;
-  private readonly clock: Clock;
-  private readonly calls: WaitingCall[] = [];
-  private readonly fresh = new DueQueue<Poll>();
-  private readonly repeated = new DueQueue<Poll>();
-  private polls = 0;
-  private freshTurn = true;
-  private timer: Timer | undefined;
-  private timerAt = Number.POSITIVE_INFINITY;
-  private pumping = false;
-  private lastUse = 0;
+  readonly #clock: Clock;
+  readonly #calls: WaitingCall[] = [];
+  readonly #fresh = new DueQueue<Poll>();
+  readonly #repeated = new DueQueue<Poll>();
+  #polls = 0;
+  #freshTurn = true;
+  #timer: Timer | undefined;
+  #timerAt = Number.POSITIVE_INFINITY;
+  #pumping = false;
+  #lastUse = 0;
 
   constructor(clock: Clock, budget: ReadBudget) {
-    this.clock = clock;
+    this.#clock = clock;
     this.budget = budget;
   }
 
   /** Nothing is queued or under way, and nothing was for so long that what was learnt may be forgotten. */
   idleFor(ms: number): boolean {
-    const busy = this.calls.length + this.fresh.size + this.repeated.size + this.polls > 0;
-    const now = this.clock.monotonic();
-    return !busy && now - this.lastUse >= ms && now >= this.budget.paused;
+    const busy = this.#calls.length + this.#fresh.size + this.#repeated.size + this.#polls > 0;
+    const now = this.#clock.monotonic();
+    return !busy && now - this.#lastUse >= ms && now >= this.budget.paused;
   }
 
   /** Makes a poll due at `due`, wherever it stood. */
   schedule(poll: Poll, due: number): void {
-    const queue = poll.urgent ? this.fresh : this.repeated;
+    const queue = poll.urgent ? this.#fresh : this.#repeated;
     if (poll.queue !== queue) this.unschedule(poll);
     poll.due = due;
     poll.queue = queue;
     queue.put(poll);
-    this.pump();
+    this.#pump();
   }
 
   /** Forgets a poll that has not been sent. */
@@ -86,112 +86,112 @@ export class ReadScope {
 
   /** Sends a caller's read, now or when its turn comes. Returns how to take it back while it waits. */
   call(send: (ticket: ReadTicket) => void): () => void {
-    const now = this.clock.monotonic();
-    if (this.calls.length === 0 && this.budget.callAt(now) <= now) {
-      send(this.charge(now, false));
+    const now = this.#clock.monotonic();
+    if (this.#calls.length === 0 && this.budget.callAt(now) <= now) {
+      send(this.#charge(now, false));
       return () => {};
     }
     const waiting: WaitingCall = { since: now, send };
-    this.calls.push(waiting);
-    this.pump();
+    this.#calls.push(waiting);
+    this.#pump();
     return () => {
-      const at = this.calls.indexOf(waiting);
-      if (at >= 0) this.calls.splice(at, 1);
+      const at = this.#calls.indexOf(waiting);
+      if (at >= 0) this.#calls.splice(at, 1);
     };
   }
 
   /** A read has ended, in whatever way. */
   settled(ticket: ReadTicket, { limited, retryAfterMs }: ReadOutcome): void {
-    const now = this.clock.monotonic();
-    if (ticket.poll) this.polls--;
+    const now = this.#clock.monotonic();
+    if (ticket.poll) this.#polls--;
     if (limited) this.budget.refused(ticket.sentAt, now, retryAfterMs, ticket.forced);
     else this.budget.accepted(ticket.sentAt, now, retryAfterMs);
-    this.pump();
+    this.#pump();
   }
 
   /** A call that is no read was refused because there were too many. */
   refusedElsewhere(retryAfterMs: number | undefined): void {
-    this.budget.refusedElsewhere(this.clock.monotonic(), retryAfterMs);
-    this.pump();
+    this.budget.refusedElsewhere(this.#clock.monotonic(), retryAfterMs);
+    this.#pump();
   }
 
-  private charge(now: number, poll: boolean): ReadTicket {
+  #charge(now: number, poll: boolean): ReadTicket {
     const forced = !poll && this.budget.callAt(now) > now;
-    this.lastUse = now;
+    this.#lastUse = now;
     this.budget.sent(now);
-    if (poll) this.polls++;
+    if (poll) this.#polls++;
     return { sentAt: now, poll, forced };
   }
 
-  private pump(): void {
+  #pump(): void {
     // What is sent may settle at once and come back here.
-    if (this.pumping) return;
-    this.pumping = true;
-    const now = this.clock.monotonic();
-    this.sendCalls(now);
-    this.sendPolls(now);
-    this.pumping = false;
-    this.setTimer(this.nextMoment(now));
+    if (this.#pumping) return;
+    this.#pumping = true;
+    const now = this.#clock.monotonic();
+    this.#sendCalls(now);
+    this.#sendPolls(now);
+    this.#pumping = false;
+    this.#setTimer(this.#nextMoment(now));
   }
 
-  private sendCalls(now: number): void {
-    for (let call = this.calls[0]; call; call = this.calls[0]) {
+  #sendCalls(now: number): void {
+    for (let call = this.#calls[0]; call; call = this.#calls[0]) {
       const outOfPatience = now - call.since >= this.budget.patience(now);
       if (!outOfPatience && this.budget.callAt(now) > now) return;
-      this.calls.shift();
-      call.send(this.charge(now, false));
+      this.#calls.shift();
+      call.send(this.#charge(now, false));
     }
   }
 
-  private sendPolls(now: number): void {
-    while (this.calls.length === 0 && this.polls < MAX_POLLS_IN_FLIGHT) {
-      const poll = this.next(now);
+  #sendPolls(now: number): void {
+    while (this.#calls.length === 0 && this.#polls < MAX_POLLS_IN_FLIGHT) {
+      const poll = this.#next(now);
       if (!poll || this.budget.pollAt(now) > now) return;
       this.unschedule(poll);
       const ticket = { sentAt: now, poll: true, forced: false };
-      this.polls++;
+      this.#polls++;
       if (poll.send(ticket)) {
-        this.lastUse = now;
+        this.#lastUse = now;
         this.budget.sent(now);
-      } else this.polls--;
+      } else this.#polls--;
     }
   }
 
-  private next(now: number): Poll | undefined {
-    const fresh = this.fresh.first;
-    const repeated = this.repeated.first;
+  #next(now: number): Poll | undefined {
+    const fresh = this.#fresh.first;
+    const repeated = this.#repeated.first;
     const freshDue = fresh !== undefined && fresh.due <= now;
     const repeatedDue = repeated !== undefined && repeated.due <= now;
-    if (freshDue && repeatedDue) this.freshTurn = !this.freshTurn;
-    return freshDue && (this.freshTurn || !repeatedDue) ? fresh : repeatedDue ? repeated : undefined;
+    if (freshDue && repeatedDue) this.#freshTurn = !this.#freshTurn;
+    return freshDue && (this.#freshTurn || !repeatedDue) ? fresh : repeatedDue ? repeated : undefined;
   }
 
-  private nextMoment(now: number): number {
-    const call = this.calls[0];
+  #nextMoment(now: number): number {
+    const call = this.#calls[0];
     const callAt = call
       ? Math.min(this.budget.callAt(now), call.since + this.budget.patience(now))
       : Number.POSITIVE_INFINITY;
     const due = Math.min(
-      this.fresh.first?.due ?? Number.POSITIVE_INFINITY,
-      this.repeated.first?.due ?? Number.POSITIVE_INFINITY,
+      this.#fresh.first?.due ?? Number.POSITIVE_INFINITY,
+      this.#repeated.first?.due ?? Number.POSITIVE_INFINITY,
     );
     const pollAt =
-      call || this.polls >= MAX_POLLS_IN_FLIGHT || due === Number.POSITIVE_INFINITY
+      call || this.#polls >= MAX_POLLS_IN_FLIGHT || due === Number.POSITIVE_INFINITY
         ? Number.POSITIVE_INFINITY
         : Math.max(due, this.budget.pollAt(now));
     return Math.min(callAt, pollAt);
   }
 
-  private setTimer(at: number): void {
+  #setTimer(at: number): void {
     // A timer that is early only looks again; one that is late would be late.
-    if (this.timer && this.timerAt <= at && at !== Number.POSITIVE_INFINITY) return;
-    this.timer?.cancel();
-    this.timer = undefined;
-    this.timerAt = at;
+    if (this.#timer && this.#timerAt <= at && at !== Number.POSITIVE_INFINITY) return;
+    this.#timer?.cancel();
+    this.#timer = undefined;
+    this.#timerAt = at;
     if (at === Number.POSITIVE_INFINITY) return;
-    this.timer = this.clock.setTimer(at - this.clock.monotonic(), () => {
-      this.timer = undefined;
-      this.pump();
+    this.#timer = this.#clock.setTimer(at - this.#clock.monotonic(), () => {
+      this.#timer = undefined;
+      this.#pump();
     });
   }
 }
@@ -204,38 +204,38 @@ const KEEP_IDLE_MS = 600_000;
 
 /** The scope of each project and region, made when first needed. */
 export class ReadScopes {
-  private readonly scopes = new Map<string, ReadScope>();
-  private readonly create: () => ReadScope;
-  private last: { readonly beginning: string; readonly scope: ReadScope } | undefined;
+  readonly #scopes = new Map<string, ReadScope>();
+  readonly #create: () => ReadScope;
+  #last: { readonly beginning: string; readonly scope: ReadScope } | undefined;
 
   constructor(create: () => ReadScope) {
-    this.create = create;
+    this.#create = create;
   }
 
   /** The scope of a resource: `projects/P/locations/L/…`; what has no such name shares one. */
   of(name: string): ReadScope {
-    const { last } = this;
+    const last = this.#last;
     // Most calls are about the same project and region as the one before.
     if (last !== undefined && name.startsWith(last.beginning)) return last.scope;
     const key = /^projects\/[^/]+(?:\/(?:locations|regions)\/[^/]+)?/.exec(name)?.[0] ?? "";
-    const scope = this.scopes.get(key) ?? this.open(key);
+    const scope = this.#scopes.get(key) ?? this.#open(key);
     // What goes on behind a project alone may be a region, and then it is another scope.
-    if (key.includes("/", "projects/".length)) this.last = { beginning: `${key}/`, scope };
+    if (key.includes("/", "projects/".length)) this.#last = { beginning: `${key}/`, scope };
     return scope;
   }
 
-  private open(key: string): ReadScope {
-    if (this.scopes.size >= MAX_SCOPES) this.forgetIdle();
-    const scope = this.create();
-    this.scopes.set(key, scope);
+  #open(key: string): ReadScope {
+    if (this.#scopes.size >= MAX_SCOPES) this.#forgetIdle();
+    const scope = this.#create();
+    this.#scopes.set(key, scope);
     return scope;
   }
 
-  private forgetIdle(): void {
-    this.last = undefined;
-    for (const [key, scope] of this.scopes) if (scope.idleFor(KEEP_IDLE_MS)) this.scopes.delete(key);
+  #forgetIdle(): void {
+    this.#last = undefined;
+    for (const [key, scope] of this.#scopes) if (scope.idleFor(KEEP_IDLE_MS)) this.#scopes.delete(key);
     // Under a flood of made-up projects those that were never busy go first.
-    if (this.scopes.size < MAX_SCOPES) return;
-    for (const [key, scope] of this.scopes) if (scope.idleFor(0)) this.scopes.delete(key);
+    if (this.#scopes.size < MAX_SCOPES) return;
+    for (const [key, scope] of this.#scopes) if (scope.idleFor(0)) this.#scopes.delete(key);
   }
 }

@@ -17,23 +17,23 @@ const MAX_REMEMBERED = 20_000;
  * one has to look past the gaps of all that went before, and that was a fiftieth of the CPU of a cancel.
  */
 export class RecentCancels {
-  private young = new Map<string, number>();
-  private old = new Map<string, number>();
+  #young = new Map<string, number>();
+  #old = new Map<string, number>();
   /** When the young generation began, on the monotonic clock. */
-  private since = 0;
+  #since = 0;
 
   /** A cancel of this operation passed through at `now`, milliseconds on the monotonic clock. */
   add(key: string, now: number): void {
-    if (this.young.size >= MAX_REMEMBERED / 2 || now - this.since > REMEMBERED_MS) {
-      this.old = this.young;
-      this.young = new Map();
-      this.since = now;
+    if (this.#young.size >= MAX_REMEMBERED / 2 || now - this.#since > REMEMBERED_MS) {
+      this.#old = this.#young;
+      this.#young = new Map();
+      this.#since = now;
     }
-    this.young.set(key, now);
+    this.#young.set(key, now);
   }
 
   /** When the last cancel of this operation passed through, if that still matters. */
   at(key: string): number | undefined {
-    return this.young.get(key) ?? this.old.get(key);
+    return this.#young.get(key) ?? this.#old.get(key);
   }
 }

@@ -10,29 +10,29 @@ const LEFT_OUT_MS = 500;
  * may be minutes off. Until an answer has shown it, the gateway's stands in.
  */
 export class UpstreamClock {
-  private readonly clock: Clock;
+  readonly #clock: Clock;
   /** Wall clock minus monotonic clock. */
-  private offset: number | undefined;
+  #offset: number | undefined;
   /** The last `date` and what it means: all answers within a second have the same. */
-  private date: string | undefined;
-  private shown = Number.NaN;
+  #date: string | undefined;
+  #shown = Number.NaN;
 
   constructor(clock: Clock) {
-    this.clock = clock;
+    this.#clock = clock;
   }
 
   /** An answer has come just now. One that is no success may be of somebody on the way, with a clock of his own. */
   answered(answer: UpstreamAnswerInfo | undefined): void {
     if (!answer || answer.httpStatus >= 300 || answer.date === undefined) return;
-    if (answer.date !== this.date) {
-      this.date = answer.date;
-      this.shown = Date.parse(answer.date);
+    if (answer.date !== this.#date) {
+      this.#date = answer.date;
+      this.#shown = Date.parse(answer.date);
     }
-    if (!Number.isNaN(this.shown)) this.offset = this.shown + LEFT_OUT_MS - this.clock.monotonic();
+    if (!Number.isNaN(this.#shown)) this.#offset = this.#shown + LEFT_OUT_MS - this.#clock.monotonic();
   }
 
   /** Milliseconds since the Unix epoch. */
   now(): number {
-    return this.offset === undefined ? this.clock.now() : this.offset + this.clock.monotonic();
+    return this.#offset === undefined ? this.#clock.now() : this.#offset + this.#clock.monotonic();
   }
 }

@@ -15,11 +15,11 @@ export class CallRead<T> implements Reader, EndListener {
   readonly retry: boolean;
   /** Rejects with a ConnectError: of the upstream, or what ended the call. */
   readonly result: Promise<T>;
-  private readonly call: UpstreamCall;
-  private readonly take: (seen: Observation) => T;
-  private resolve!: (result: T) => void;
-  private reject!: (why: ConnectError) => void;
-  private readonly leave: () => void;
+  readonly #call: UpstreamCall;
+  readonly #take: (seen: Observation) => T;
+  #resolve!: (result: T) => void;
+  #reject!: (why: ConnectError) => void;
+  readonly #leave: () => void;
 
   /** `take` makes of what was found what the caller wants of it. Must not throw. */
   constructor(target: ReadTarget, call: UpstreamCall, reads: ReadCollapse, take: (seen: Observation) => T) {
@@ -28,26 +28,26 @@ export class CallRead<T> implements Reader, EndListener {
     this.requestId = call.requestId;
     this.trace = call.trace;
     this.retry = call.retry ?? true;
-    this.call = call;
-    this.take = take;
+    this.#call = call;
+    this.#take = take;
     this.result = new Promise((resolve, reject) => {
-      this.resolve = resolve;
-      this.reject = reject;
+      this.#resolve = resolve;
+      this.#reject = reject;
     });
-    this.leave = reads.read(target, this);
+    this.#leave = reads.read(target, this);
     call.onEnd(this);
   }
 
   found(seen: Observation, answer: UpstreamAnswerInfo | undefined): void {
-    this.call.offEnd(this);
-    if (answer) this.call.onUpstreamAnswer?.(answer);
-    this.resolve(this.take(seen));
+    this.#call.offEnd(this);
+    if (answer) this.#call.onUpstreamAnswer?.(answer);
+    this.#resolve(this.#take(seen));
   }
 
   failed(error: ConnectError, answer: UpstreamAnswerInfo | undefined): void {
-    this.call.offEnd(this);
-    if (answer) this.call.onUpstreamAnswer?.(answer);
-    this.reject(error);
+    this.#call.offEnd(this);
+    if (answer) this.#call.onUpstreamAnswer?.(answer);
+    this.#reject(error);
   }
 
   callEnded(why: ConnectError): void {
@@ -56,8 +56,8 @@ export class CallRead<T> implements Reader, EndListener {
 
   /** Gives the read up; others who share it still get it. */
   end(why: ConnectError): void {
-    this.call.offEnd(this);
-    this.leave();
-    this.reject(why);
+    this.#call.offEnd(this);
+    this.#leave();
+    this.#reject(why);
   }
 }

@@ -64,148 +64,149 @@ export class CollectionPoll implements ListListener {
   completed: number | undefined;
   /** The same for callers, on the wall clock. */
   completedTime: number | undefined;
-  private readonly tools: CollectionTools;
-  private readonly listing: Listing;
-  private readonly checks = new Set<string>();
-  private pass = 0;
-  private begun = 0;
-  private begunTime = 0;
-  private nextDue = 0;
-  private failures = 0;
-  private refusals = 0;
-  private over = false;
+  readonly #tools: CollectionTools;
+  readonly #listing: Listing;
+  readonly #checks = new Set<string>();
+  #pass = 0;
+  #begun = 0;
+  #begunTime = 0;
+  #nextDue = 0;
+  #failures = 0;
+  #refusals = 0;
+  #over = false;
 
   constructor(key: string, identity: Identity, target: ListTarget, tools: CollectionTools) {
     this.key = key;
     this.identity = identity;
     this.target = target;
-    this.tools = tools;
-    this.listing = new Listing(target, tools, this);
+    this.#tools = tools;
+    this.#listing = new Listing(target, tools, this);
   }
 
   /** How old a pass may be to be handed to a newcomer. */
   get presentInterval(): number {
-    return this.youngest((age) => longestInterval(age));
+    return this.#youngest((age) => longestInterval(age));
   }
 
   /** When the next pass is due, on the wall clock. */
   get nextReadTime(): number {
-    const { steady } = this.tools;
-    return steady.now() + Math.max(this.nextDue - steady.monotonic(), 0);
+    const { steady } = this.#tools;
+    return steady.now() + Math.max(this.#nextDue - steady.monotonic(), 0);
   }
 
   follow(follower: CollectionFollower): void {
     this.followers.add(follower);
-    const now = this.tools.clock.monotonic();
-    if (this.completed === undefined || now - this.completed > this.presentInterval) this.beginAt(now);
+    const now = this.#tools.clock.monotonic();
+    if (this.completed === undefined || now - this.completed > this.presentInterval) this.#beginAt(now);
   }
 
   leave(follower: CollectionFollower): void {
-    if (this.followers.delete(follower) && this.followers.size === 0) this.finish();
+    if (this.followers.delete(follower) && this.followers.size === 0) this.#finish();
   }
 
   /** A cancel has passed through for one of the operations. */
   becomeYoung(name: string): void {
     const entry = this.view.entries.get(name);
-    if (!entry || this.over) return;
-    entry.cancelled = this.tools.clock.monotonic();
-    this.beginAt(Math.max(this.begun + MIN_INTERVAL_MS, this.tools.clock.monotonic()));
+    if (!entry || this.#over) return;
+    entry.cancelled = this.#tools.clock.monotonic();
+    this.#beginAt(Math.max(this.#begun + MIN_INTERVAL_MS, this.#tools.clock.monotonic()));
   }
 
   begins(now: number): void {
-    this.pass++;
-    this.begun = now;
-    this.begunTime = this.tools.steady.now();
+    this.#pass++;
+    this.#begun = now;
+    this.#begunTime = this.#tools.steady.now();
   }
 
   page(seen: readonly Observation[]): void {
     for (const one of seen) {
       const standing = this.view.standing(one);
-      if (standing === "there") this.view.observe(one, this.pass, this.tools.clock.monotonic());
-      else if (standing === "doubtful") this.checkReturned(one.operation.toMessage().name);
+      if (standing === "there") this.view.observe(one, this.#pass, this.#tools.clock.monotonic());
+      else if (standing === "doubtful") this.#checkReturned(one.operation.toMessage().name);
     }
     const { size } = this.view.entries;
-    const { maxCollectionOperations: most } = this.tools;
-    if (size > most) this.end(tooLarge(most));
-    else if (!this.tools.room()) this.end(noRoom());
-    else if (this.completed !== undefined) this.tools.delivery.notify(this.followers);
+    const { maxCollectionOperations: most } = this.#tools;
+    if (size > most) this.#end(tooLarge(most));
+    else if (!this.#tools.room()) this.#end(noRoom());
+    else if (this.completed !== undefined) this.#tools.delivery.notify(this.followers);
   }
 
   complete(whole: boolean): void {
-    if (this.over) return;
-    this.failures = 0;
-    this.refusals = 0;
-    this.completed = this.begun;
-    this.completedTime = this.begunTime;
+    if (this.#over) return;
+    this.#failures = 0;
+    this.#refusals = 0;
+    this.completed = this.#begun;
+    this.completedTime = this.#begunTime;
     if (whole)
       for (const entry of this.view.entries.values())
-        if (entry.listedIn < this.pass && entry.nextCheck <= this.pass) this.check(entry);
-    this.forgetGone();
-    this.beginAt(Math.max(this.begun + this.interval(), this.tools.clock.monotonic()));
-    this.tools.delivery.notify(this.followers);
+        if (entry.listedIn < this.#pass && entry.nextCheck <= this.#pass) this.#check(entry);
+    this.#forgetGone();
+    this.#beginAt(Math.max(this.#begun + this.#interval(), this.#tools.clock.monotonic()));
+    this.#tools.delivery.notify(this.followers);
   }
 
   failed(error: ConnectError, pages: number): void {
-    if (this.over) return;
-    if (this.tools.meaningOf(error) === "ends") {
-      this.refusals++;
-      if (pages === 0 || this.refusals >= MAX_REFUSED_PASSES) {
-        this.end(error);
+    if (this.#over) return;
+    if (this.#tools.meaningOf(error) === "ends") {
+      this.#refusals++;
+      if (pages === 0 || this.#refusals >= MAX_REFUSED_PASSES) {
+        this.#end(error);
         return;
       }
     }
-    this.failures++;
-    this.beginAt(this.tools.clock.monotonic() + backoff(this.failures, this.tools.random()));
+    this.#failures++;
+    this.#beginAt(this.#tools.clock.monotonic() + backoff(this.#failures, this.#tools.random()));
   }
 
   /** Looks at what the pass has left out. */
-  private check(entry: CollectionEntry): void {
-    this.read(entry.name, {
-      found: (seen) => this.checkedThere(entry, seen),
-      gone: (goneTime) => this.remove(entry, "not-found", goneTime),
+  #check(entry: CollectionEntry): void {
+    this.#read(entry.name, {
+      found: (seen) => this.#checkedThere(entry, seen),
+      gone: (goneTime) => this.#remove(entry, "not-found", goneTime),
     });
   }
 
   /** Looks at what a list holds although a read has not found it. */
-  private checkReturned(name: string): void {
-    this.read(name, {
+  #checkReturned(name: string): void {
+    this.#read(name, {
       found: (seen) => {
-        this.view.observe(seen, this.pass, this.tools.clock.monotonic());
-        this.tools.delivery.notify(this.followers);
+        this.view.observe(seen, this.#pass, this.#tools.clock.monotonic());
+        this.#tools.delivery.notify(this.followers);
       },
       gone: () => {},
     });
   }
 
   /** It is still there although the pass left it out: lag, or the filter does not match any more. */
-  private checkedThere(entry: CollectionEntry, seen: Observation): void {
+  #checkedThere(entry: CollectionEntry, seen: Observation): void {
     if (entry.gone) return;
     const { filter } = this.target;
     const differs = filter !== "" && entry.listed !== undefined && showsWhy(filter, entry.listed, seen);
-    const confirmed = differs && entry.differsSince !== undefined && entry.differsSince < this.begun;
-    this.view.observe(seen, undefined, this.tools.clock.monotonic());
-    if (entry.listedIn < this.pass) {
+    const confirmed = differs && entry.differsSince !== undefined && entry.differsSince < this.#begun;
+    this.view.observe(seen, undefined, this.#tools.clock.monotonic());
+    if (entry.listedIn < this.#pass) {
       entry.differsSince = differs ? (entry.differsSince ?? seen.sentAt) : undefined;
-      if (confirmed) this.remove(entry, "filtered-out", seen.readTime);
-      else if (seen.done && !differs) entry.nextCheck = this.pass + DONE_CHECK_PASSES;
+      if (confirmed) this.#remove(entry, "filtered-out", seen.readTime);
+      else if (seen.done && !differs) entry.nextCheck = this.#pass + DONE_CHECK_PASSES;
     }
-    this.tools.delivery.notify(this.followers);
+    this.#tools.delivery.notify(this.followers);
   }
 
-  private remove(entry: CollectionEntry, reason: GoneReason, goneTime: number): void {
-    this.view.remove(entry, reason, { goneTime, at: this.tools.clock.monotonic() });
-    this.tools.delivery.notify(this.followers);
+  #remove(entry: CollectionEntry, reason: GoneReason, goneTime: number): void {
+    this.view.remove(entry, reason, { goneTime, at: this.#tools.clock.monotonic() });
+    this.#tools.delivery.notify(this.followers);
   }
 
   /** Reads one operation by itself. A read that fails says nothing: the next pass asks again. */
-  private read(name: string, listener: Omit<CheckListener, "over" | "wanted">): void {
-    if (this.checks.has(name)) return;
-    this.checks.add(name);
+  #read(name: string, listener: Omit<CheckListener, "over" | "wanted">): void {
+    if (this.#checks.has(name)) return;
+    this.#checks.add(name);
     const over = (): boolean => {
-      this.checks.delete(name);
-      return this.over;
+      this.#checks.delete(name);
+      return this.#over;
     };
-    const { target, tools, identity } = this;
+    const { target, identity } = this;
+    const tools = this.#tools;
     const key = shareKey(identity, name);
     new EntryCheck({ key, name, scope: target.scope }, target.authorization, tools, {
       ...listener,
@@ -214,12 +215,12 @@ export class CollectionPoll implements ListListener {
     }).start();
   }
 
-  private interval(): number {
-    return this.youngest((age) => nextInterval(age, this.tools.random()));
+  #interval(): number {
+    return this.#youngest((age) => nextInterval(age, this.#tools.random()));
   }
 
-  private youngest(interval: (age: number) => number): number {
-    const { clock, upstreamClock } = this.tools;
+  #youngest(interval: (age: number) => number): number {
+    const { clock, upstreamClock } = this.#tools;
     const now = { upstream: upstreamClock.now(), monotonic: clock.monotonic() };
     let age = Number.POSITIVE_INFINITY;
     for (const { view, firstRead, cancelled } of this.view.entries.values()) {
@@ -231,31 +232,31 @@ export class CollectionPoll implements ListListener {
     return age === Number.POSITIVE_INFINITY ? MAX_INTERVAL_MS : interval(age);
   }
 
-  private beginAt(due: number): void {
-    if (this.over || this.listing.begun || (this.listing.running && this.nextDue <= due)) return;
-    this.nextDue = due;
-    this.listing.start(due);
+  #beginAt(due: number): void {
+    if (this.#over || this.#listing.begun || (this.#listing.running && this.#nextDue <= due)) return;
+    this.#nextDue = due;
+    this.#listing.start(due);
   }
 
-  private forgetGone(): void {
+  #forgetGone(): void {
     let position = Number.POSITIVE_INFINITY;
     for (const follower of this.followers) position = Math.min(position, follower.position);
     this.view.forgetGone(position);
-    this.view.forgetDeparted(this.tools.clock.monotonic(), this.tools.maxCollectionOperations);
+    this.view.forgetDeparted(this.#tools.clock.monotonic(), this.#tools.maxCollectionOperations);
   }
 
-  private end(error: ConnectError): void {
-    if (this.over) return;
+  #end(error: ConnectError): void {
+    if (this.#over) return;
     this.ended = error;
-    this.finish();
-    this.tools.delivery.notify(this.followers);
+    this.#finish();
+    this.#tools.delivery.notify(this.followers);
   }
 
-  private finish(): void {
-    if (this.over) return;
-    this.over = true;
-    this.listing.stop();
-    this.tools.over(this);
+  #finish(): void {
+    if (this.#over) return;
+    this.#over = true;
+    this.#listing.stop();
+    this.#tools.over(this);
   }
 }
 

@@ -58,17 +58,17 @@ interface Change {
  */
 export class CollectionView {
   readonly entries = new Map<string, CollectionEntry>();
-  private readonly departed = new Map<string, Departed>();
-  private log: Change[] = [];
-  private readonly places = new Map<CollectionEntry, Change>();
-  private seq = 0;
-  private holes = 0;
-  private readonly freeSlots: number[] = [];
-  private slots = 0;
+  readonly #departed = new Map<string, Departed>();
+  #log: Change[] = [];
+  readonly #places = new Map<CollectionEntry, Change>();
+  #seq = 0;
+  #holes = 0;
+  readonly #freeSlots: number[] = [];
+  #slots = 0;
 
   /** The number of the last change. */
   get last(): number {
-    return this.seq;
+    return this.#seq;
   }
 
   /**
@@ -76,8 +76,8 @@ export class CollectionView {
    * after it was GONE as done.
    */
   standing(seen: Observation): Standing {
-    if (this.departed.size === 0) return "there";
-    const departed = this.departed.get(seen.operation.toMessage().name);
+    if (this.#departed.size === 0) return "there";
+    const departed = this.#departed.get(seen.operation.toMessage().name);
     if (!departed) return "there";
     if (seen.sentAt <= departed.at || (departed.done && !seen.done)) return "stale";
     return departed.reason === "not-found" ? "doubtful" : "there";
@@ -89,9 +89,9 @@ export class CollectionView {
     let entry = this.entries.get(name);
     const known = entry !== undefined;
     if (!entry) {
-      entry = this.create(name, now);
+      entry = this.#create(name, now);
       this.entries.set(name, entry);
-      this.departed.delete(name);
+      this.#departed.delete(name);
     }
     const news = entry.view.merge(seen, (earlier, later) =>
       rateBetween(
@@ -104,7 +104,7 @@ export class CollectionView {
       entry.listed = seen;
       entry.differsSince = undefined;
     }
-    if (news || !known) this.changed(entry);
+    if (news || !known) this.#changed(entry);
     return news || !known;
   }
 
@@ -115,17 +115,17 @@ export class CollectionView {
     { goneTime, at }: { goneTime: number; at: number },
   ): void {
     if (entry.gone) return;
-    this.departed.set(entry.name, { reason, done: entry.view.latest?.done ?? false, at });
+    this.#departed.set(entry.name, { reason, done: entry.view.latest?.done ?? false, at });
     entry.gone = reason;
     entry.goneTime = goneTime;
     this.entries.delete(entry.name);
-    this.changed(entry);
+    this.#changed(entry);
   }
 
   /** The first change after a position, with its own number; `undefined` when there is none. */
   after(position: number): { readonly seq: number; readonly entry: CollectionEntry } | undefined {
-    for (let at = this.firstAfter(position); at < this.log.length; at++) {
-      const change = this.log[at];
+    for (let at = this.#firstAfter(position); at < this.#log.length; at++) {
+      const change = this.#log[at];
       if (change?.entry) return { seq: change.seq, entry: change.entry };
     }
     return undefined;
@@ -133,28 +133,28 @@ export class CollectionView {
 
   /** Everybody has read up to here: what is gone need not be remembered any longer. */
   forgetGone(upTo: number): void {
-    for (const change of this.log) {
+    for (const change of this.#log) {
       if (change.seq > upTo) break;
       if (!change.entry?.gone) continue;
-      this.freeSlots.push(change.entry.slot);
-      this.hole(change);
+      this.#freeSlots.push(change.entry.slot);
+      this.#hole(change);
     }
-    this.compact();
+    this.#compact();
   }
 
   /** Forgets those who left so long ago that no list can still hold them, and the oldest beyond `most`. */
   forgetDeparted(now: number, most: number): void {
-    for (const [name, { at }] of this.departed) {
-      if (now - at < KEEP_DEPARTED_MS && this.departed.size <= most) return;
-      this.departed.delete(name);
+    for (const [name, { at }] of this.#departed) {
+      if (now - at < KEEP_DEPARTED_MS && this.#departed.size <= most) return;
+      this.#departed.delete(name);
     }
   }
 
-  private create(name: string, firstRead: number): CollectionEntry {
+  #create(name: string, firstRead: number): CollectionEntry {
     return {
       name,
       view: new OperationView(),
-      slot: this.freeSlots.pop() ?? this.slots++,
+      slot: this.#freeSlots.pop() ?? this.#slots++,
       firstRead,
       cancelled: undefined,
       listedIn: -1,
@@ -166,34 +166,34 @@ export class CollectionView {
     };
   }
 
-  private changed(entry: CollectionEntry): void {
-    const old = this.places.get(entry);
-    if (old) this.hole(old);
-    const change: Change = { seq: ++this.seq, entry };
-    this.places.set(entry, change);
-    this.log.push(change);
-    this.compact();
+  #changed(entry: CollectionEntry): void {
+    const old = this.#places.get(entry);
+    if (old) this.#hole(old);
+    const change: Change = { seq: ++this.#seq, entry };
+    this.#places.set(entry, change);
+    this.#log.push(change);
+    this.#compact();
   }
 
-  private hole(change: Change): void {
+  #hole(change: Change): void {
     if (!change.entry) return;
-    this.places.delete(change.entry);
+    this.#places.delete(change.entry);
     change.entry = undefined;
-    this.holes++;
+    this.#holes++;
   }
 
-  private compact(): void {
-    if (this.holes < 64 || this.holes < this.log.length / 2) return;
-    this.log = this.log.filter((change) => change.entry !== undefined);
-    this.holes = 0;
+  #compact(): void {
+    if (this.#holes < 64 || this.#holes < this.#log.length / 2) return;
+    this.#log = this.#log.filter((change) => change.entry !== undefined);
+    this.#holes = 0;
   }
 
-  private firstAfter(position: number): number {
+  #firstAfter(position: number): number {
     let low = 0;
-    let high = this.log.length;
+    let high = this.#log.length;
     while (low < high) {
       const middle = (low + high) >> 1;
-      if ((this.log[middle]?.seq ?? 0) > position) high = middle;
+      if ((this.#log[middle]?.seq ?? 0) > position) high = middle;
       else low = middle + 1;
     }
     return low;
@@ -202,22 +202,23 @@ export class CollectionView {
 
 /** A set of slots: one bit for each, since every watcher of a large collection keeps one. */
 export class SlotSet {
-  private bits = new Uint8Array(0);
+  #bits = new Uint8Array(0);
 
   has(slot: number): boolean {
-    return ((this.bits[slot >> 3] ?? 0) & (1 << (slot & 7))) !== 0;
+    return ((this.#bits[slot >> 3] ?? 0) & (1 << (slot & 7))) !== 0;
   }
 
   add(slot: number): void {
-    if (slot >> 3 >= this.bits.length) {
+    if (slot >> 3 >= this.#bits.length) {
       const larger = new Uint8Array((slot >> 3) * 2 + 8);
-      larger.set(this.bits);
-      this.bits = larger;
+      larger.set(this.#bits);
+      this.#bits = larger;
     }
-    this.bits[slot >> 3] = (this.bits[slot >> 3] ?? 0) | (1 << (slot & 7));
+    this.#bits[slot >> 3] = (this.#bits[slot >> 3] ?? 0) | (1 << (slot & 7));
   }
 
   delete(slot: number): void {
-    if (slot >> 3 < this.bits.length) this.bits[slot >> 3] = (this.bits[slot >> 3] ?? 0) & ~(1 << (slot & 7));
+    if (slot >> 3 < this.#bits.length)
+      this.#bits[slot >> 3] = (this.#bits[slot >> 3] ?? 0) & ~(1 << (slot & 7));
   }
 }

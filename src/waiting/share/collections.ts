@@ -12,23 +12,23 @@ export interface CollectionTarget {
 
 /** All collections that are watched, by identity, parent and filter. */
 export class Collections {
-  private readonly polls = new Map<string, CollectionPoll>();
-  private readonly tools: CollectionTools;
-  private readonly scopes: ReadScopes;
+  readonly #polls = new Map<string, CollectionPoll>();
+  readonly #tools: CollectionTools;
+  readonly #scopes: ReadScopes;
 
   constructor(tools: Omit<CollectionTools, "over">, scopes: ReadScopes) {
-    this.tools = { ...tools, over: (poll) => this.polls.delete(poll.key) };
-    this.scopes = scopes;
+    this.#tools = { ...tools, over: (poll) => this.#polls.delete(poll.key) };
+    this.#scopes = scopes;
   }
 
   get size(): number {
-    return this.polls.size;
+    return this.#polls.size;
   }
 
   /** Operations in all of them. */
   get operations(): number {
     let total = 0;
-    for (const { view } of this.polls.values()) total += view.entries.size;
+    for (const { view } of this.#polls.values()) total += view.entries.size;
     return total;
   }
 
@@ -39,11 +39,11 @@ export class Collections {
   ): CollectionPoll {
     // A parent cannot hold a line break, a filter can.
     const key = `${shareKey(identity, parent)}\n${filter}`;
-    let poll = this.polls.get(key);
+    let poll = this.#polls.get(key);
     if (!poll) {
-      const target = { parent, filter, authorization, scope: this.scopes.of(parent) };
-      poll = new CollectionPoll(key, identity, target, this.tools);
-      this.polls.set(key, poll);
+      const target = { parent, filter, authorization, scope: this.#scopes.of(parent) };
+      poll = new CollectionPoll(key, identity, target, this.#tools);
+      this.#polls.set(key, poll);
     }
     poll.follow(follower);
     return poll;
@@ -51,6 +51,6 @@ export class Collections {
 
   /** A cancel of this operation has passed through: the collections that hold it look sooner. */
   becomeYoung(name: string): void {
-    for (const poll of this.polls.values()) poll.becomeYoung(name);
+    for (const poll of this.#polls.values()) poll.becomeYoung(name);
   }
 }

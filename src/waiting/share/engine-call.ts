@@ -36,8 +36,8 @@ export class EngineCall implements UpstreamCall, TimeUp {
   ended: ConnectError | undefined;
   /** What the upstream said besides its message; `undefined` until, and unless, it answered. */
   answer: UpstreamAnswerInfo | undefined;
-  private readonly timer: Timer | undefined;
-  private readonly listeners = new EndListeners();
+  readonly #timer: Timer | undefined;
+  readonly #listeners = new EndListeners();
 
   constructor(options: EngineCallOptions) {
     this.deadline = options.deadline;
@@ -47,8 +47,8 @@ export class EngineCall implements UpstreamCall, TimeUp {
     this.retry = options.retry;
     this.background = options.background === true;
     const { timed, clock, deadline } = options;
-    if (timed === true) this.timer = clock.setTimer(deadline - clock.monotonic(), () => this.timeUp());
-    else if (timed) this.timer = timed.set(this);
+    if (timed === true) this.#timer = clock.setTimer(deadline - clock.monotonic(), () => this.timeUp());
+    else if (timed) this.#timer = timed.set(this);
   }
 
   onUpstreamAnswer(info: UpstreamAnswerInfo): void {
@@ -57,20 +57,20 @@ export class EngineCall implements UpstreamCall, TimeUp {
 
   onEnd(listener: EndListener): void {
     if (this.ended) listener.callEnded(this.ended);
-    else this.listeners.add(listener);
+    else this.#listeners.add(listener);
   }
 
   offEnd(listener: EndListener): void {
-    this.listeners.delete(listener);
+    this.#listeners.delete(listener);
   }
 
   /** Nobody needs the answer any more, or it came too late. */
   end(why: ConnectError): void {
     if (this.ended) return;
     this.ended = why;
-    this.timer?.cancel();
+    this.#timer?.cancel();
     this.hasEnded(why);
-    this.listeners.tell(why);
+    this.#listeners.tell(why);
   }
 
   timeUp(): void {
@@ -79,8 +79,8 @@ export class EngineCall implements UpstreamCall, TimeUp {
 
   /** The answer is there: nothing ends this call any more. */
   settled(): void {
-    this.timer?.cancel();
-    this.listeners.clear();
+    this.#timer?.cancel();
+    this.#listeners.clear();
   }
 
   /** For who has made the call; told before the upstream stage is. */

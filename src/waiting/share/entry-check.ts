@@ -34,10 +34,10 @@ export class EntryCheck implements Poll, Reader {
   readonly retry = false;
   readonly requestId = "poll";
   readonly authorization: string | undefined;
-  private readonly target: ReadTarget;
-  private readonly tools: CheckTools;
-  private readonly listener: CheckListener;
-  private readTime = 0;
+  readonly #target: ReadTarget;
+  readonly #tools: CheckTools;
+  readonly #listener: CheckListener;
+  #readTime = 0;
 
   constructor(
     target: ReadTarget,
@@ -45,32 +45,32 @@ export class EntryCheck implements Poll, Reader {
     tools: CheckTools,
     listener: CheckListener,
   ) {
-    this.target = target;
+    this.#target = target;
     this.authorization = authorization;
-    this.tools = tools;
-    this.listener = listener;
+    this.#tools = tools;
+    this.#listener = listener;
   }
 
   get deadline(): number {
-    return this.tools.clock.monotonic() + READ_TIMEOUT_MS;
+    return this.#tools.clock.monotonic() + READ_TIMEOUT_MS;
   }
 
   start(): void {
-    this.target.scope.schedule(this, this.tools.clock.monotonic());
+    this.#target.scope.schedule(this, this.#tools.clock.monotonic());
   }
 
   send(ticket: ReadTicket): boolean {
-    this.readTime = this.tools.steady.now();
-    if (this.listener.wanted() && this.tools.reads.poll(this.target, this, ticket)) return true;
-    this.listener.over();
+    this.#readTime = this.#tools.steady.now();
+    if (this.#listener.wanted() && this.#tools.reads.poll(this.#target, this, ticket)) return true;
+    this.#listener.over();
     return false;
   }
 
   found(seen: Observation): void {
-    if (!this.listener.over()) this.listener.found(seen);
+    if (!this.#listener.over()) this.#listener.found(seen);
   }
 
   failed(error: ConnectError): void {
-    if (!this.listener.over() && error.code === Code.NotFound) this.listener.gone(this.readTime);
+    if (!this.#listener.over() && error.code === Code.NotFound) this.#listener.gone(this.#readTime);
   }
 }

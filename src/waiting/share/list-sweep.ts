@@ -30,153 +30,153 @@ export class ListSweep implements ListListener {
   /** When the next sweep begins, on the monotonic clock. */
   nextDue = 0;
   readonly members = new Map<string, SharedPoll>();
-  private readonly listing: Listing;
-  private readonly tools: ListTools;
-  private readonly threshold: number;
-  private readonly listed = new Set<SharedPoll>();
-  private readonly doneByRead = new Map<string, number>();
-  private begun = Number.NEGATIVE_INFINITY;
-  private sweeps = 0;
-  private sampled = 0;
-  private lags = 0;
-  private lagging = false;
-  private failures = 0;
-  private suspension: Timer | undefined;
+  readonly #listing: Listing;
+  readonly #tools: ListTools;
+  readonly #threshold: number;
+  readonly #listed = new Set<SharedPoll>();
+  readonly #doneByRead = new Map<string, number>();
+  #begun = Number.NEGATIVE_INFINITY;
+  #sweeps = 0;
+  #sampled = 0;
+  #lags = 0;
+  #lagging = false;
+  #failures = 0;
+  #suspension: Timer | undefined;
 
   constructor(target: ListTarget, tools: ListTools, threshold: number) {
-    this.tools = tools;
-    this.threshold = threshold;
-    this.listing = new Listing(target, tools, this);
+    this.#tools = tools;
+    this.#threshold = threshold;
+    this.#listing = new Listing(target, tools, this);
   }
 
   /** Takes a member in; enough of them start the sweeping. */
   join(poll: SharedPoll): void {
     this.members.set(poll.target.name, poll);
     poll.sweep = this;
-    if (!this.active) this.consider();
+    if (!this.active) this.#consider();
   }
 
   /** Lets a member go; too few of them end the sweeping. */
   leave(poll: SharedPoll): void {
     this.members.delete(poll.target.name);
-    this.listed.delete(poll);
+    this.#listed.delete(poll);
     // Half the threshold: one that comes and goes must not switch back and forth.
-    if (this.active && this.members.size < this.threshold / 2) this.stop();
+    if (this.active && this.members.size < this.#threshold / 2) this.#stop();
     if (this.members.size > 0) return;
-    this.suspension?.cancel();
-    this.suspension = undefined;
+    this.#suspension?.cancel();
+    this.#suspension = undefined;
   }
 
   /** A member waits for its first read: the next sweep begins as soon as two sweeps may follow each other. */
   hurry(): void {
-    this.beginAt(Math.max(this.begun + MIN_INTERVAL_MS, this.tools.clock.monotonic()));
+    this.#beginAt(Math.max(this.#begun + MIN_INTERVAL_MS, this.#tools.clock.monotonic()));
   }
 
   /** A member's interval has become shorter. */
   memberIsYoung(poll: SharedPoll): void {
-    this.beginAt(Math.max(this.begun + poll.interval, this.tools.clock.monotonic()));
+    this.#beginAt(Math.max(this.#begun + poll.interval, this.#tools.clock.monotonic()));
   }
 
   /** A single read has found a member done: lists that are asked later must know. */
   finishedByRead(name: string, sentAt: number): void {
-    if (this.doneByRead.size < MAX_REMEMBERED) this.doneByRead.set(name, sentAt);
+    if (this.#doneByRead.size < MAX_REMEMBERED) this.#doneByRead.set(name, sentAt);
   }
 
   begins(now: number): void {
-    this.begun = now;
+    this.#begun = now;
   }
 
   page(seen: readonly Observation[]): void {
     for (const one of seen) {
       const { name } = one.operation.toMessage();
-      const finished = this.doneByRead.get(name);
-      if (finished !== undefined && finished < one.sentAt && !one.done) this.lagging = true;
+      const finished = this.#doneByRead.get(name);
+      if (finished !== undefined && finished < one.sentAt && !one.done) this.#lagging = true;
       const poll = this.members.get(name);
       if (!poll) continue;
-      this.listed.add(poll);
+      this.#listed.add(poll);
       poll.observe(one, true);
     }
   }
 
   complete(_whole: boolean, pages: number): void {
-    const missing = [...this.members.values()].filter((poll) => !this.listed.has(poll));
-    this.endSweep();
+    const missing = [...this.members.values()].filter((poll) => !this.#listed.has(poll));
+    this.#endSweep();
     if (!this.active) return;
-    this.failures = 0;
-    if (this.lagging) {
-      this.lagging = false;
-      this.suspend(Math.min(LAG_SUSPENSION_MS * 2 ** this.lags++, MAX_SUSPENSION_MS));
-    } else if (pages >= this.members.size) this.suspend(USELESS_SUSPENSION_MS);
+    this.#failures = 0;
+    if (this.#lagging) {
+      this.#lagging = false;
+      this.#suspend(Math.min(LAG_SUSPENSION_MS * 2 ** this.#lags++, MAX_SUSPENSION_MS));
+    } else if (pages >= this.members.size) this.#suspend(USELESS_SUSPENSION_MS);
     else {
-      this.sample();
+      this.#sample();
       for (const poll of missing) poll.readDirectly();
-      this.scheduleNext();
+      this.#scheduleNext();
     }
   }
 
   failed(error: ConnectError, pages: number): void {
-    const missing = [...this.members.values()].filter((poll) => !this.listed.has(poll));
-    this.endSweep();
+    const missing = [...this.members.values()].filter((poll) => !this.#listed.has(poll));
+    this.#endSweep();
     if (!this.active) return;
-    this.failures++;
+    this.#failures++;
     // A page token may expire; that says nothing about the first page.
-    if (this.tools.meaningOf(error) === "ends" && pages === 0) this.suspend(USELESS_SUSPENSION_MS);
-    else if (this.failures >= MAX_FAILURES) this.suspend(LAG_SUSPENSION_MS);
+    if (this.#tools.meaningOf(error) === "ends" && pages === 0) this.#suspend(USELESS_SUSPENSION_MS);
+    else if (this.#failures >= MAX_FAILURES) this.#suspend(LAG_SUSPENSION_MS);
     else {
       if (pages > 0) for (const poll of missing) poll.readDirectly();
-      this.beginAt(this.tools.clock.monotonic() + backoff(this.failures, 0));
+      this.#beginAt(this.#tools.clock.monotonic() + backoff(this.#failures, 0));
     }
   }
 
-  private consider(): void {
-    if (this.suspension || this.members.size < this.threshold) return;
+  #consider(): void {
+    if (this.#suspension || this.members.size < this.#threshold) return;
     this.active = true;
     for (const poll of this.members.values()) poll.sweepChanged();
     this.hurry();
   }
 
-  private suspend(ms: number): void {
-    this.failures = 0;
-    this.stop();
-    this.suspension = this.tools.clock.setTimer(ms, () => {
-      this.suspension = undefined;
-      this.consider();
+  #suspend(ms: number): void {
+    this.#failures = 0;
+    this.#stop();
+    this.#suspension = this.#tools.clock.setTimer(ms, () => {
+      this.#suspension = undefined;
+      this.#consider();
     });
   }
 
-  private stop(): void {
+  #stop(): void {
     if (!this.active) return;
     this.active = false;
-    this.listing.stop();
-    this.endSweep();
+    this.#listing.stop();
+    this.#endSweep();
     for (const poll of this.members.values()) poll.sweepChanged();
   }
 
-  private beginAt(due: number): void {
-    if (!this.active || this.listing.begun || (this.listing.running && this.nextDue <= due)) return;
+  #beginAt(due: number): void {
+    if (!this.active || this.#listing.begun || (this.#listing.running && this.nextDue <= due)) return;
     this.nextDue = due;
-    this.listing.start(due);
+    this.#listing.start(due);
   }
 
   /** A sweep runs at the interval of its youngest member. */
-  private scheduleNext(): void {
+  #scheduleNext(): void {
     let interval = Number.POSITIVE_INFINITY;
     for (const poll of this.members.values()) interval = Math.min(interval, poll.interval);
-    this.beginAt(Math.max(this.begun + interval, this.tools.clock.monotonic()));
+    this.#beginAt(Math.max(this.#begun + interval, this.#tools.clock.monotonic()));
   }
 
-  private endSweep(): void {
-    this.listed.clear();
+  #endSweep(): void {
+    this.#listed.clear();
     // What was remembered before the sweep began, the sweep has confirmed.
-    for (const [name, sentAt] of this.doneByRead) if (sentAt < this.begun) this.doneByRead.delete(name);
+    for (const [name, sentAt] of this.#doneByRead) if (sentAt < this.#begun) this.#doneByRead.delete(name);
   }
 
   /** Reads one member by itself: by turns one after the other, and the one that is most likely done. */
-  private sample(): void {
-    this.sweeps++;
+  #sample(): void {
+    this.#sweeps++;
     const candidates = [...this.members.values()];
-    const turn = this.sweeps % 2 === 0;
-    const one = turn ? mostAdvanced(candidates) : candidates[this.sampled++ % candidates.length];
+    const turn = this.#sweeps % 2 === 0;
+    const one = turn ? mostAdvanced(candidates) : candidates[this.#sampled++ % candidates.length];
     one?.readDirectly();
   }
 }

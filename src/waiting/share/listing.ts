@@ -66,136 +66,136 @@ export class Listing implements Poll {
   place = -1;
   queue: DueQueue<Poll> | undefined;
   urgent = false;
-  private readonly target: ListTarget;
-  private readonly tools: ListTools;
-  private readonly listener: ListListener;
-  private pageSize = PAGE_SIZE;
-  private pageToken = "";
-  private pages = 0;
-  private whole = true;
-  private call: EngineCall | undefined;
+  readonly #target: ListTarget;
+  readonly #tools: ListTools;
+  readonly #listener: ListListener;
+  #pageSize = PAGE_SIZE;
+  #pageToken = "";
+  #pages = 0;
+  #whole = true;
+  #call: EngineCall | undefined;
 
   constructor(target: ListTarget, tools: ListTools, listener: ListListener) {
-    this.target = target;
-    this.tools = tools;
-    this.listener = listener;
+    this.#target = target;
+    this.#tools = tools;
+    this.#listener = listener;
   }
 
   /** A pass is under way or due. */
   get running(): boolean {
-    return this.call !== undefined || this.queue !== undefined;
+    return this.#call !== undefined || this.queue !== undefined;
   }
 
   /** A page is under way, or one has come in this pass already. */
   get begun(): boolean {
-    return this.call !== undefined || this.pages > 0;
+    return this.#call !== undefined || this.#pages > 0;
   }
 
   /** Begins a pass at `due`; moves a pass that has not begun. */
   start(due: number): void {
     if (this.begun) return;
-    this.target.scope.schedule(this, due);
+    this.#target.scope.schedule(this, due);
   }
 
   /** Gives up the pass. */
   stop(): void {
-    this.target.scope.unschedule(this);
-    this.call?.end(gatewayError("CALLER_GONE", "nobody waits for this list any more"));
-    this.call = undefined;
-    this.reset();
+    this.#target.scope.unschedule(this);
+    this.#call?.end(gatewayError("CALLER_GONE", "nobody waits for this list any more"));
+    this.#call = undefined;
+    this.#reset();
   }
 
   send(ticket: ReadTicket): boolean {
-    const { clock, api } = this.tools;
+    const { clock, api } = this.#tools;
     const call = new EngineCall({
       clock,
-      authorization: this.target.authorization,
+      authorization: this.#target.authorization,
       requestId: "poll",
       deadline: ticket.sentAt + READ_TIMEOUT_MS,
       retry: false,
       background: true,
       timed: true,
     });
-    this.call = call;
-    if (this.pageToken === "") this.listener.begins(ticket.sentAt);
-    const readTime = this.tools.steady.now();
+    this.#call = call;
+    if (this.#pageToken === "") this.#listener.begins(ticket.sentAt);
+    const readTime = this.#tools.steady.now();
     let open = true;
     const finish = (result: Encoded<ListOperationsResponse> | ConnectError): void => {
       if (!open) return;
       open = false;
       call.settled();
-      const mine = this.call === call;
-      if (mine) this.call = undefined;
-      this.tools.upstreamClock.answered(call.answer);
-      this.account(ticket, result);
+      const mine = this.#call === call;
+      if (mine) this.#call = undefined;
+      this.#tools.upstreamClock.answered(call.answer);
+      this.#account(ticket, result);
       if (!mine) return;
-      if (result instanceof ConnectError) this.broken(result);
-      else this.arrived(result.toMessage(), ticket, readTime);
+      if (result instanceof ConnectError) this.#broken(result);
+      else this.#arrived(result.toMessage(), ticket, readTime);
     };
     call.onEnd({ callEnded: finish });
-    api.list(this.request(), call).then(finish, (cause) => finish(errorOf(cause)));
+    api.list(this.#request(), call).then(finish, (cause) => finish(errorOf(cause)));
     return true;
   }
 
-  private request() {
-    const { parent, filter } = this.target;
+  #request() {
+    const { parent, filter } = this.#target;
     return create(ListOperationsRequestSchema, {
       name: parent,
       filter,
-      pageSize: this.pageSize,
-      pageToken: this.pageToken,
+      pageSize: this.#pageSize,
+      pageToken: this.#pageToken,
     });
   }
 
-  private account(ticket: ReadTicket, result: object): void {
+  #account(ticket: ReadTicket, result: object): void {
     const failure = result instanceof ConnectError ? result : undefined;
-    const limited = failure !== undefined && this.tools.meaningOf(failure) === "limited";
-    this.target.scope.settled(ticket, { limited, retryAfterMs: failure && retryAfter(failure) });
+    const limited = failure !== undefined && this.#tools.meaningOf(failure) === "limited";
+    this.#target.scope.settled(ticket, { limited, retryAfterMs: failure && retryAfter(failure) });
   }
 
-  private arrived(page: ListOperationsResponse, ticket: ReadTicket, readTime: number): void {
-    this.pages++;
-    if (page.unreachable.length > 0) this.whole = false;
+  #arrived(page: ListOperationsResponse, ticket: ReadTicket, readTime: number): void {
+    this.#pages++;
+    if (page.unreachable.length > 0) this.#whole = false;
     const seen = page.operations.map(
       (operation) => new Observation(encodeOperation(operation), ticket.sentAt, readTime),
     );
     const token = page.nextPageToken;
-    const { pages } = this;
+    const pages = this.#pages;
     // A token that comes again, or pages without end, would keep the pass running for ever.
-    const stuck = token !== "" && (token === this.pageToken || pages >= MAX_PAGES);
-    const whole = this.whole && !stuck;
+    const stuck = token !== "" && (token === this.#pageToken || pages >= MAX_PAGES);
+    const whole = this.#whole && !stuck;
     if (token !== "" && !stuck) {
-      this.pageToken = token;
+      this.#pageToken = token;
       // A pass is one thing: its next page is due since the first one was.
-      this.target.scope.schedule(this, this.due);
-      this.listener.page(seen);
+      this.#target.scope.schedule(this, this.due);
+      this.#listener.page(seen);
       return;
     }
-    this.reset();
-    this.listener.page(seen);
-    this.listener.complete(whole, pages);
+    this.#reset();
+    this.#listener.page(seen);
+    this.#listener.complete(whole, pages);
   }
 
-  private broken(error: ConnectError): void {
-    if (this.tools.meaningOf(error) === "limited") {
-      this.target.scope.schedule(this, this.tools.clock.monotonic() + MIN_INTERVAL_MS);
+  #broken(error: ConnectError): void {
+    if (this.#tools.meaningOf(error) === "limited") {
+      this.#target.scope.schedule(this, this.#tools.clock.monotonic() + MIN_INTERVAL_MS);
       return;
     }
-    const { pages } = this;
+    const pages = this.#pages;
     const tooLarge = ownReason(error) === "LIST_TOO_LARGE";
-    if (tooLarge && this.pageSize > MIN_PAGE_SIZE) {
-      this.pageSize = Math.max(Math.floor(this.pageSize / 4), MIN_PAGE_SIZE);
-      this.target.scope.schedule(this, this.due);
+    if (tooLarge && this.#pageSize > MIN_PAGE_SIZE) {
+      this.#pageSize = Math.max(Math.floor(this.#pageSize / 4), MIN_PAGE_SIZE);
+      this.#target.scope.schedule(this, this.due);
       return;
     }
-    this.reset();
-    this.listener.failed(error, pages);
+    this.#reset();
+    this.#listener.failed(error, pages);
   }
 
-  private reset(): void {
-    this.pageToken = "";
-    this.pages = 0;
-    this.whole = true;
+  #reset(): void {
+    this.#pageToken = "";
+    this.#pages = 0;
+    this.#whole = true;
   }
 }
 

@@ -27,15 +27,15 @@ export interface LastReads {
 
 /** All operations that are polled, by share key; finds the poll of an operation, or begins one. */
 export class OperationTracker {
-  private readonly polls = new Map<string, SharedPoll>();
-  private readonly sweeps = new Map<string, ListSweep>();
-  private readonly recentCancels = new RecentCancels();
-  private readonly tools: PollTools;
-  private readonly listTools: ListTools;
-  private readonly scopes: ReadScopes;
-  private readonly lastReads: LastReads;
-  private readonly listThreshold: number;
-  private readonly room: () => boolean;
+  readonly #polls = new Map<string, SharedPoll>();
+  readonly #sweeps = new Map<string, ListSweep>();
+  readonly #recentCancels = new RecentCancels();
+  readonly #tools: PollTools;
+  readonly #listTools: ListTools;
+  readonly #scopes: ReadScopes;
+  readonly #lastReads: LastReads;
+  readonly #listThreshold: number;
+  readonly #room: () => boolean;
 
   constructor(
     tools: Omit<PollTools, "over">,
@@ -44,17 +44,17 @@ export class OperationTracker {
     lastReads: LastReads,
     limits: { readonly listThreshold: number; readonly room: () => boolean },
   ) {
-    this.tools = { ...tools, over: (poll) => this.forget(poll) };
-    this.listTools = listTools;
-    this.scopes = scopes;
-    this.lastReads = lastReads;
-    this.listThreshold = limits.listThreshold;
-    this.room = limits.room;
+    this.#tools = { ...tools, over: (poll) => this.#forget(poll) };
+    this.#listTools = listTools;
+    this.#scopes = scopes;
+    this.#lastReads = lastReads;
+    this.#listThreshold = limits.listThreshold;
+    this.#room = limits.room;
   }
 
   /** Operations tracked at present. */
   get size(): number {
-    return this.polls.size;
+    return this.#polls.size;
   }
 
   /**
@@ -64,15 +64,15 @@ export class OperationTracker {
    */
   follow(target: FollowTarget, follower: Follower): SharedPoll {
     const key = shareKey(target.identity, target.name);
-    let poll = this.polls.get(key);
+    let poll = this.#polls.get(key);
     if (!poll) {
-      if (!this.room()) throw noRoom();
+      if (!this.#room()) throw noRoom();
       const { name } = target;
-      poll = new SharedPoll({ key, name, scope: this.scopes.of(name) }, target.authorization, this.tools);
-      poll.cancelled = this.recentCancels.at(key);
-      this.polls.set(key, poll);
-      this.sweepOf(target)?.join(poll);
-      const last = this.lastReads.get(key);
+      poll = new SharedPoll({ key, name, scope: this.#scopes.of(name) }, target.authorization, this.#tools);
+      poll.cancelled = this.#recentCancels.at(key);
+      this.#polls.set(key, poll);
+      this.#sweepOf(target)?.join(poll);
+      const last = this.#lastReads.get(key);
       if (last) poll.resume(last);
     }
     poll.follow(follower);
@@ -81,54 +81,54 @@ export class OperationTracker {
 
   /** The poll of an operation, if it is tracked. */
   find(key: string): SharedPoll | undefined {
-    return this.polls.get(key);
+    return this.#polls.get(key);
   }
 
   /** A cancel has passed through: whoever waits for the operation, now or soon, is told of its end sooner. */
   cancelRequested(key: string): void {
-    this.recentCancels.add(key, this.tools.clock.monotonic());
-    this.polls.get(key)?.becomeYoung();
+    this.#recentCancels.add(key, this.#tools.clock.monotonic());
+    this.#polls.get(key)?.becomeYoung();
   }
 
   /** A read, whoever made it, has found the operation of this key. */
   found(key: string, seen: Observation): void {
-    this.polls.get(key)?.observe(seen);
+    this.#polls.get(key)?.observe(seen);
   }
 
   /** A read of this key has failed. */
   failed(key: string, error: ConnectError): void {
-    this.polls.get(key)?.observeFailure(error);
+    this.#polls.get(key)?.observeFailure(error);
   }
 
-  private forget(poll: SharedPoll): void {
-    this.polls.delete(poll.target.key);
+  #forget(poll: SharedPoll): void {
+    this.#polls.delete(poll.target.key);
     const { latest } = poll;
     // Who attaches again at once, in a tight loop perhaps, costs no read before the next one is due.
     if (latest && !latest.done && !poll.ended) {
       const freshUntil = latest.sentAt + poll.presentInterval;
-      this.lastReads.put(poll.target.key, latest, freshUntil - this.tools.clock.monotonic());
+      this.#lastReads.put(poll.target.key, latest, freshUntil - this.#tools.clock.monotonic());
     }
     const { sweep } = poll;
     if (!sweep) return;
     sweep.leave(poll);
-    const key = this.sweepKey(poll);
-    if (sweep.members.size === 0 && key !== undefined) this.sweeps.delete(key);
+    const key = this.#sweepKey(poll);
+    if (sweep.members.size === 0 && key !== undefined) this.#sweeps.delete(key);
   }
 
-  private sweepOf({ identity, name, authorization }: FollowTarget): ListSweep | undefined {
+  #sweepOf({ identity, name, authorization }: FollowTarget): ListSweep | undefined {
     const parent = collectionOf(name);
     if (parent === undefined) return undefined;
     const key = shareKey(identity, parent);
-    let sweep = this.sweeps.get(key);
+    let sweep = this.#sweeps.get(key);
     if (!sweep) {
-      const target = { parent, filter: "", authorization, scope: this.scopes.of(name) };
-      sweep = new ListSweep(target, this.listTools, this.listThreshold);
-      this.sweeps.set(key, sweep);
+      const target = { parent, filter: "", authorization, scope: this.#scopes.of(name) };
+      sweep = new ListSweep(target, this.#listTools, this.#listThreshold);
+      this.#sweeps.set(key, sweep);
     }
     return sweep;
   }
 
-  private sweepKey(poll: SharedPoll): string | undefined {
+  #sweepKey(poll: SharedPoll): string | undefined {
     return collectionOf(poll.target.key);
   }
 }

@@ -24,16 +24,16 @@ interface Entry {
  * only for callers who have allowed staleness.
  */
 export class ReadCache {
-  private readonly entries = new Map<string, Entry>();
-  private bytes = 0;
+  readonly #entries = new Map<string, Entry>();
+  #bytes = 0;
 
   get size(): number {
-    return this.entries.size;
+    return this.#entries.size;
   }
 
   /** The operation, if it is kept and has not expired. `now` is monotonic. */
   get(key: string, now: number): Observation | undefined {
-    const entry = this.entries.get(key);
+    const entry = this.#entries.get(key);
     if (!entry) return undefined;
     if (entry.expires > now) return entry.seen;
     this.delete(key);
@@ -45,19 +45,19 @@ export class ReadCache {
     if (!seen.done && this.get(key, now)?.done) return;
     this.delete(key);
     const bytes = seen.operation.toBinary().length * FORMS + key.length + ENTRY_OVERHEAD_BYTES;
-    this.entries.set(key, { seen, expires: now + ttlMs, bytes });
-    this.bytes += bytes;
-    for (const oldest of this.entries.keys()) {
-      if (this.entries.size <= MAX_CACHED && this.bytes <= MAX_CACHED_BYTES) break;
+    this.#entries.set(key, { seen, expires: now + ttlMs, bytes });
+    this.#bytes += bytes;
+    for (const oldest of this.#entries.keys()) {
+      if (this.#entries.size <= MAX_CACHED && this.#bytes <= MAX_CACHED_BYTES) break;
       this.delete(oldest);
     }
   }
 
   /** Forgets an operation, because it was deleted. */
   delete(key: string): void {
-    const entry = this.entries.get(key);
+    const entry = this.#entries.get(key);
     if (!entry) return;
-    this.entries.delete(key);
-    this.bytes -= entry.bytes;
+    this.#entries.delete(key);
+    this.#bytes -= entry.bytes;
   }
 }

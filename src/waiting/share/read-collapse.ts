@@ -68,12 +68,12 @@ class Lane {
  * an answer that was on its way before he asked.
  */
 export class ReadCollapse {
-  private readonly lanes = new Map<string, Lane>();
-  private readonly api: OperationsApi;
-  private readonly clock: Clock;
-  private readonly credentials: Config["upstream"]["credentials"];
-  private readonly observer: ReadObserver;
-  private readonly upstreamClock: UpstreamClock;
+  readonly #lanes = new Map<string, Lane>();
+  readonly #api: OperationsApi;
+  readonly #clock: Clock;
+  readonly #credentials: Config["upstream"]["credentials"];
+  readonly #observer: ReadObserver;
+  readonly #upstreamClock: UpstreamClock;
 
   constructor(
     api: OperationsApi,
@@ -82,28 +82,28 @@ export class ReadCollapse {
     credentials: Config["upstream"]["credentials"],
     observer: ReadObserver,
   ) {
-    this.api = api;
-    this.clock = clock;
-    this.upstreamClock = upstreamClock;
-    this.credentials = credentials;
-    this.observer = observer;
+    this.#api = api;
+    this.#clock = clock;
+    this.#upstreamClock = upstreamClock;
+    this.#credentials = credentials;
+    this.#observer = observer;
   }
 
   /** Names that are being read. */
   get size(): number {
-    return this.lanes.size;
+    return this.#lanes.size;
   }
 
   /** Reads for a caller, in his turn. Returns how to leave. */
   read(target: ReadTarget, reader: Reader): () => void {
-    const lane = this.lane(target);
+    const lane = this.#lane(target);
     const shared = lane.waiting ?? new SharedRead();
     shared.readers.add(reader);
     if (!lane.waiting) {
       lane.waiting = shared;
-      if (!lane.inFlight) this.queue(lane, shared);
+      if (!lane.inFlight) this.#queue(lane, shared);
     }
-    return () => this.leave(lane, shared, reader);
+    return () => this.#leave(lane, shared, reader);
   }
 
   /**
@@ -111,50 +111,50 @@ export class ReadCollapse {
    * already: its result comes by way of the {@link ReadObserver}.
    */
   poll(target: ReadTarget, reader: Reader, ticket: ReadTicket): (() => void) | undefined {
-    const lane = this.lane(target);
+    const lane = this.#lane(target);
     if (lane.inFlight) return undefined;
     const shared = lane.waiting ?? new SharedRead();
     shared.readers.add(reader);
     shared.takeBack?.();
-    this.send(lane, shared, ticket);
-    return () => this.leave(lane, shared, reader);
+    this.#send(lane, shared, ticket);
+    return () => this.#leave(lane, shared, reader);
   }
 
-  private lane(target: ReadTarget): Lane {
-    let lane = this.lanes.get(target.key);
+  #lane(target: ReadTarget): Lane {
+    let lane = this.#lanes.get(target.key);
     if (!lane) {
       lane = new Lane(target);
-      this.lanes.set(target.key, lane);
+      this.#lanes.set(target.key, lane);
     }
     return lane;
   }
 
-  private queue(lane: Lane, shared: SharedRead): void {
-    const takeBack = lane.target.scope.call((ticket) => this.send(lane, shared, ticket));
+  #queue(lane: Lane, shared: SharedRead): void {
+    const takeBack = lane.target.scope.call((ticket) => this.#send(lane, shared, ticket));
     // It may have been sent, and answered, already.
     if (lane.waiting === shared) shared.takeBack = takeBack;
   }
 
-  private send(lane: Lane, shared: SharedRead, ticket: ReadTicket): void {
+  #send(lane: Lane, shared: SharedRead, ticket: ReadTicket): void {
     lane.waiting = undefined;
     lane.inFlight = shared;
     shared.takeBack = undefined;
-    const call = this.callFor(shared);
+    const call = this.#callFor(shared);
     shared.call = call;
-    const readTime = this.clock.now();
+    const readTime = this.#clock.now();
     const finish = (result: Encoded<Operation> | ConnectError): void => {
       // Of its end and its answer the first counts.
       if (lane.inFlight !== shared) return;
       call.settled();
-      this.settle(lane, shared, ticket, readTime, result);
+      this.#settle(lane, shared, ticket, readTime, result);
     };
     // Whoever ends the call does not wait for the upstream stage to notice.
     call.onEnd({ callEnded: finish });
-    this.api.get(lane.target.name, call).then(finish, (cause) => finish(errorOf(cause)));
+    this.#api.get(lane.target.name, call).then(finish, (cause) => finish(errorOf(cause)));
   }
 
   /** The upstream call that serves all readers: as long as the most patient one has, retried if one wants that. */
-  private callFor({ readers }: SharedRead): EngineCall {
+  #callFor({ readers }: SharedRead): EngineCall {
     let deadline = Number.NEGATIVE_INFINITY;
     let retry = false;
     let background = true;
@@ -166,7 +166,7 @@ export class ReadCollapse {
       background &&= reader.background === true;
     });
     return new EngineCall({
-      clock: this.clock,
+      clock: this.#clock,
       authorization: first?.authorization,
       requestId: first?.requestId ?? "",
       // Whoever shares a read would find it in a stranger's trace; each has its own, or none.
@@ -179,7 +179,7 @@ export class ReadCollapse {
     });
   }
 
-  private settle(
+  #settle(
     lane: Lane,
     shared: SharedRead,
     ticket: ReadTicket,
@@ -189,7 +189,7 @@ export class ReadCollapse {
     const { key, scope } = lane.target;
     const failure = result instanceof ConnectError ? result : undefined;
     lane.inFlight = undefined;
-    const limited = failure !== undefined && meaningOf(failure, this.credentials) === "limited";
+    const limited = failure !== undefined && meaningOf(failure, this.#credentials) === "limited";
     scope.settled(ticket, { limited, retryAfterMs: failure && retryAfter(failure) });
     let late: SharedRead | undefined;
     // An operation that is done does not change: whoever has come meanwhile needs no read of his own.
@@ -197,18 +197,18 @@ export class ReadCollapse {
       late = lane.waiting;
       lane.waiting = undefined;
     }
-    if (!lane.inFlight && lane.waiting && !lane.waiting.takeBack) this.queue(lane, lane.waiting);
-    this.forget(lane);
+    if (!lane.inFlight && lane.waiting && !lane.waiting.takeBack) this.#queue(lane, lane.waiting);
+    this.#forget(lane);
     const answer = shared.call?.answer;
-    this.upstreamClock.answered(answer);
+    this.#upstreamClock.answered(answer);
     if (result instanceof ConnectError) {
-      this.observer.failed(key, result);
+      this.#observer.failed(key, result);
       shared.readers.forEach((reader) => {
         reader.failed(result, answer);
       });
     } else {
       const seen = new Observation(result, ticket.sentAt, readTime);
-      this.observer.found(key, seen);
+      this.#observer.found(key, seen);
       const tell = (reader: Reader) => reader.found(seen, answer);
       shared.readers.forEach(tell);
       late?.readers.forEach(tell);
@@ -217,7 +217,7 @@ export class ReadCollapse {
     shared.readers.clear();
   }
 
-  private leave(lane: Lane, shared: SharedRead, reader: Reader): void {
+  #leave(lane: Lane, shared: SharedRead, reader: Reader): void {
     if (!shared.readers.delete(reader) || shared.readers.size > 0) return;
     if (shared.call) {
       shared.call.end(gatewayError("CALLER_GONE", "nobody waits for this read any more"));
@@ -225,11 +225,11 @@ export class ReadCollapse {
     }
     shared.takeBack?.();
     if (lane.waiting === shared) lane.waiting = undefined;
-    this.forget(lane);
+    this.#forget(lane);
   }
 
-  private forget(lane: Lane): void {
-    if (!lane.inFlight && !lane.waiting && this.lanes.get(lane.target.key) === lane)
-      this.lanes.delete(lane.target.key);
+  #forget(lane: Lane): void {
+    if (!lane.inFlight && !lane.waiting && this.#lanes.get(lane.target.key) === lane)
+      this.#lanes.delete(lane.target.key);
   }
 }

@@ -12,17 +12,17 @@ export interface ReadTarget {
 export class CallTarget implements ReadTarget {
   readonly key: string;
   readonly name: string;
-  private readonly scopes: Pick<ReadScopes, "of">;
-  private known: ReadScope | undefined;
+  readonly #scopes: Pick<ReadScopes, "of">;
+  #known: ReadScope | undefined;
 
   constructor(key: string, name: string, scopes: Pick<ReadScopes, "of">) {
     this.key = key;
     this.name = name;
-    this.scopes = scopes;
+    this.#scopes = scopes;
   }
 
   get scope(): ReadScope {
-    this.known ??= this.scopes.of(this.name);
-    return this.known;
+    this.#known ??= this.#scopes.of(this.name);
+    return this.#known;
   }
 }

@@ -49,25 +49,25 @@ export class SharedPoll implements Poll, Reader {
   urgent = true;
   /** The sweep of its collection, which reads it as long as it is `active`. */
   sweep: ListSweep | undefined;
-  private readonly tools: PollTools;
-  private leaveRead: (() => void) | undefined;
-  private failures = 0;
-  private firstRead: number | undefined;
+  readonly #tools: PollTools;
+  #leaveRead: (() => void) | undefined;
+  #failures = 0;
+  #firstRead: number | undefined;
   /** When a cancel last passed through the gateway, on the monotonic clock. */
   cancelled: number | undefined;
-  private over = false;
+  #over = false;
   /** It is queued by itself although its collection is swept. */
-  private direct = false;
+  #direct = false;
 
   constructor(target: ReadTarget, authorization: string | undefined, tools: PollTools) {
     this.target = target;
     this.authorization = authorization;
-    this.tools = tools;
+    this.#tools = tools;
   }
 
   /** For its read: a poll is given up when it is slow. */
   get deadline(): number {
-    return this.tools.clock.monotonic() + READ_TIMEOUT_MS;
+    return this.#tools.clock.monotonic() + READ_TIMEOUT_MS;
   }
 
   get latest(): Observation | undefined {
@@ -76,12 +76,12 @@ export class SharedPoll implements Poll, Reader {
 
   /** The interval at its present age, without jitter: how old the last read may be to be handed to a newcomer. */
   get presentInterval(): number {
-    return longestInterval(this.age);
+    return longestInterval(this.#age);
   }
 
   /** When the next read is due, on the wall clock. */
   get nextReadTime(): number {
-    const { steady } = this.tools;
+    const { steady } = this.#tools;
     const due = !this.queue && this.sweep?.active ? this.sweep.nextDue : this.due;
     return steady.now() + Math.max(due - steady.monotonic(), 0);
   }
@@ -89,50 +89,50 @@ export class SharedPoll implements Poll, Reader {
   /** Goes on from what was read before somebody followed again. */
   resume(last: Observation): void {
     this.view.merge(last, () => undefined);
-    this.firstRead = last.sentAt;
+    this.#firstRead = last.sentAt;
     this.urgent = false;
-    this.schedule(last.sentAt);
+    this.#schedule(last.sentAt);
   }
 
   /** Takes a follower in, and reads at once if what is known is too old for him. */
   follow(follower: Follower): void {
     this.followers.add(follower);
-    if (this.over || this.isFresh(this.tools.clock.monotonic())) return;
-    this.hurry();
+    if (this.#over || this.#isFresh(this.#tools.clock.monotonic())) return;
+    this.#hurry();
   }
 
   /** Lets a follower go; with the last one the polling ends. */
   leave(follower: Follower): void {
-    if (this.followers.delete(follower) && this.followers.size === 0) this.finish();
+    if (this.followers.delete(follower) && this.followers.size === 0) this.#finish();
   }
 
   /** A cancel has passed through: the end is near, so the operation counts as young. */
   becomeYoung(): void {
-    this.cancelled = this.tools.clock.monotonic();
+    this.cancelled = this.#tools.clock.monotonic();
     if (this.sweep?.active) this.sweep.memberIsYoung(this);
-    else if (!this.over && !this.leaveRead) this.schedule(this.latest?.sentAt ?? 0);
+    else if (!this.#over && !this.#leaveRead) this.#schedule(this.latest?.sentAt ?? 0);
   }
 
   /** Reads this one by itself although its collection is swept. */
   readDirectly(): void {
-    if (this.over || this.leaveRead || this.queue) return;
-    this.direct = true;
-    this.queueAt(this.tools.clock.monotonic());
+    if (this.#over || this.#leaveRead || this.queue) return;
+    this.#direct = true;
+    this.#queueAt(this.#tools.clock.monotonic());
   }
 
   /** The sweep takes over, or hands back. */
   sweepChanged(): void {
-    if (this.over || this.leaveRead) return;
+    if (this.#over || this.#leaveRead) return;
     if (this.sweep?.active) this.target.scope.unschedule(this);
-    else this.schedule(this.latest?.sentAt ?? 0);
+    else this.#schedule(this.latest?.sentAt ?? 0);
   }
 
   send(ticket: ReadTicket): boolean {
     // What is in flight already, for a caller, reports through `observe` as well.
-    this.direct = false;
-    this.leaveRead = () => {};
-    const leave = this.tools.reads.poll(this.target, this, ticket);
-    if (leave && this.leaveRead) this.leaveRead = leave;
+    this.#direct = false;
+    this.#leaveRead = () => {};
+    const leave = this.#tools.reads.poll(this.target, this, ticket);
+    if (leave && this.#leaveRead !== undefined) this.#leaveRead = leave;
     return leave !== undefined;
   }
 
@@ -146,11 +146,11 @@ export class SharedPoll implements Poll, Reader {
 
   /** A read of this operation has found something: its own, a caller's, or a list's (`listed`). */
   observe(seen: Observation, listed = false): void {
-    if (this.over) return;
-    if (!listed) this.leaveRead = undefined;
-    this.failures = 0;
+    if (this.#over) return;
+    if (!listed) this.#leaveRead = undefined;
+    this.#failures = 0;
     this.lastFailure = undefined;
-    this.firstRead ??= this.tools.clock.monotonic();
+    this.#firstRead ??= this.#tools.clock.monotonic();
     const news = this.view.merge(seen, (earlier, later) =>
       rateBetween(
         { at: earlier.sentAt, counters: earlier.facts.counters },
@@ -161,78 +161,80 @@ export class SharedPoll implements Poll, Reader {
     this.urgent = false;
     if (this.latest?.done) {
       if (!listed) this.sweep?.finishedByRead(this.target.name, seen.sentAt);
-      this.finish();
-    } else if (!this.leaveRead) this.schedule(seen.sentAt);
+      this.#finish();
+    } else if (!this.#leaveRead) this.#schedule(seen.sentAt);
     // The message tells when the next read is due, so it is made after that is known.
-    if (news || awaited) this.tools.delivery.notify(this.followers);
+    if (news || awaited) this.#tools.delivery.notify(this.followers);
   }
 
   /** A read of this operation has failed: its own, or a caller's. */
   observeFailure(error: ConnectError): void {
-    if (this.over) return;
-    const own = this.leaveRead !== undefined;
-    this.leaveRead = undefined;
-    const meaning = this.tools.meaningOf(error);
+    if (this.#over) return;
+    const own = this.#leaveRead !== undefined;
+    this.#leaveRead = undefined;
+    const meaning = this.#tools.meaningOf(error);
     if (meaning === "ends") {
       this.ended = error;
-      this.finish();
-      this.tools.delivery.notify(this.followers);
+      this.#finish();
+      this.#tools.delivery.notify(this.followers);
       return;
     }
     this.lastFailure = error;
     if (!own) return;
-    const now = this.tools.clock.monotonic();
+    const now = this.#tools.clock.monotonic();
     // A refused read is due as soon as any: its scope waits out the pause, which may be none.
-    if (meaning === "limited") this.queueAt(now + MIN_INTERVAL_MS);
+    if (meaning === "limited") this.#queueAt(now + MIN_INTERVAL_MS);
     else {
-      this.failures++;
-      this.queueAt(now + Math.max(backoff(this.failures, this.tools.random()), retryAfter(error) ?? 0));
+      this.#failures++;
+      this.#queueAt(now + Math.max(backoff(this.#failures, this.#tools.random()), retryAfter(error) ?? 0));
     }
   }
 
   /** Whether the last read is one that a newcomer may be given. */
-  private isFresh(now: number): boolean {
+  #isFresh(now: number): boolean {
     return this.latest !== undefined && now - this.latest.sentAt <= this.presentInterval;
   }
 
-  private get age(): number {
-    const { firstRead, cancelled, latest, tools } = this;
+  get #age(): number {
+    const { cancelled, latest } = this;
+    const firstRead = this.#firstRead;
+    const tools = this.#tools;
     const now = { upstream: tools.upstreamClock.now(), monotonic: tools.clock.monotonic() };
     return ageOf({ createTime: latest?.facts.createTime, firstRead, cancelled }, now);
   }
 
-  private hurry(): void {
+  #hurry(): void {
     this.urgent = true;
-    if (this.leaveRead) return;
+    if (this.#leaveRead) return;
     if (this.sweep?.active) this.sweep.hurry();
-    else this.queueAt(this.tools.clock.monotonic());
+    else this.#queueAt(this.#tools.clock.monotonic());
   }
 
-  private schedule(lastRead: number): void {
+  #schedule(lastRead: number): void {
     if (this.sweep?.active) {
-      if (!this.direct) this.target.scope.unschedule(this);
+      if (!this.#direct) this.target.scope.unschedule(this);
       return;
     }
-    const due = lastRead + nextInterval(this.age, this.tools.random());
-    this.queueAt(Math.max(due, this.tools.clock.monotonic()));
+    const due = lastRead + nextInterval(this.#age, this.#tools.random());
+    this.#queueAt(Math.max(due, this.#tools.clock.monotonic()));
   }
 
-  private queueAt(due: number): void {
+  #queueAt(due: number): void {
     this.due = due;
     this.target.scope.schedule(this, due);
   }
 
-  private finish(): void {
-    if (this.over) return;
-    this.over = true;
+  #finish(): void {
+    if (this.#over) return;
+    this.#over = true;
     this.target.scope.unschedule(this);
-    this.leaveRead?.();
-    this.leaveRead = undefined;
-    this.tools.over(this);
+    this.#leaveRead?.();
+    this.#leaveRead = undefined;
+    this.#tools.over(this);
   }
 
   /** The interval that a sweep has to keep for this member. */
   get interval(): number {
-    return nextInterval(this.age, this.tools.random());
+    return nextInterval(this.#age, this.#tools.random());
   }
 }
