@@ -39,7 +39,7 @@ export interface Authorizer {
   authorize(call: Call, name: string, right: Right): void | Promise<void>;
 }
 
-/** The key under which reads of a resource are shared. */
+/** The key under which reads of a resource are shared: the name alone, where all callers are one. */
 export function shareKey(identity: Identity, name: string): string {
-  return `${identity} ${name}`;
+  return identity === GATEWAY ? name : `${identity} ${name}`;
 }

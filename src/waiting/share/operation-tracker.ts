@@ -69,7 +69,7 @@ export class OperationTracker {
       if (!this.#room()) throw noRoom();
       const { name } = target;
       poll = new SharedPoll({ key, name, scope: this.#scopes.of(name) }, target.authorization, this.#tools);
-      poll.cancelled = this.#recentCancels.at(key);
+      poll.cancelled = this.#recentCancels.at(key, this.#tools.clock.monotonic());
       this.#polls.set(key, poll);
       this.#sweepOf(target)?.join(poll);
       const last = this.#lastReads.get(key);
