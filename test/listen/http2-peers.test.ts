@@ -59,6 +59,28 @@ describe.each(HTTP2_NAMES)("a peer of %s HTTP/2", (http2) => {
     await sleep(50);
   }
 
+  it("is told to go on when it waits for that before it sends its body, and has no answer yet", async () => {
+    const answer = answering(1);
+    await connect((call) => {
+      if (call.target === "/refused") call.answer(401, {});
+      else answer(call);
+    });
+    const expecting = (path: string) => headerBlock(grpcFields(path, [["expect", "100-Continue"]]));
+    const heads = (stream: number) =>
+      peer.frames.filter((one) => one.type === Frame.HEADERS && one.stream === stream);
+    peer.send(
+      frame(Frame.HEADERS, Flag.END_HEADERS, 1, expecting("/")),
+      frame(Frame.HEADERS, Flag.END_HEADERS, 3, expecting("/refused")),
+      frame(Frame.HEADERS, Flag.END_HEADERS | Flag.END_STREAM, 5, expecting("/")),
+    );
+    await peer.receive((one) => one.type === Frame.DATA && one.stream === 5);
+    expect([heads(1).length, heads(3).length, heads(5).length]).toEqual([1, 1, 1]);
+    expect(peer.frames.some(({ type, stream }) => type === Frame.DATA && stream === 1)).toBe(false);
+    peer.send(frame(Frame.DATA, Flag.END_STREAM, 1, Buffer.from("body")));
+    await peer.receive((one) => one.type === Frame.DATA && one.stream === 1);
+    expect(heads(1)).toHaveLength(2);
+  });
+
   it("is given up ten seconds after a PING to which it says nothing", async () => {
     await connect(answering(1));
     await pass(12);

@@ -16,7 +16,7 @@ export const Frame = {
 } as const;
 
 /** Flags; ACK is END_STREAM's bit. */
-export const Flag = { END_STREAM: 1, ACK: 1, END_HEADERS: 4, PRIORITY: 0x20 } as const;
+export const Flag = { END_STREAM: 1, ACK: 1, END_HEADERS: 4, PADDED: 8, PRIORITY: 0x20 } as const;
 
 export interface ReceivedFrame {
   readonly type: number;

@@ -9,6 +9,8 @@ export interface RequestHead {
   readonly headers: RequestHeaders;
   /** Bytes that the body has to have; -1 when nothing was said. */
   readonly contentLength: number;
+  /** Whether the caller waits for a 100 before it sends the body (RFC 9110 §10.1.1). */
+  readonly expectsContinue: boolean;
 }
 
 /** Fields that belong to a connection of HTTP/1.1; a request with one is malformed (RFC 9113 §8.2.2). */
@@ -104,6 +106,7 @@ function judge(headers: Record<string, string | undefined>): RequestHead | undef
     authority,
     headers,
     contentLength: length === undefined ? -1 : Number(length),
+    expectsContinue: headers["expect"]?.toLowerCase() === "100-continue",
   };
 }
 

@@ -133,7 +133,8 @@ export class Requests {
       from++;
     }
     if ((flags & FrameFlag.PRIORITY) !== 0) {
-      if (to - from < PRIORITY_BYTES) throw protocolError("HEADERS without its priority");
+      if (to - from < PRIORITY_BYTES)
+        throw new ConnectionError(ErrorCode.FRAME_SIZE_ERROR, "HEADERS without its priority");
       if ((bytes.readUInt32BE(from) & MAX_31_BITS) === id)
         throw protocolError("a stream that depends on itself");
       from += PRIORITY_BYTES;
@@ -243,9 +244,10 @@ export class Requests {
   }
 }
 
-/** How much padding stands behind the payload of a frame (RFC 9113 §6.1). */
+/** How much padding stands behind the payload of a frame (RFC 9113 §6.1, §4.2). */
 function paddingOf(bytes: Buffer, start: number, end: number): number {
-  const padding = end > start ? (bytes[start] as number) : 0;
+  if (end === start) throw new ConnectionError(ErrorCode.FRAME_SIZE_ERROR, "no length of the padding");
+  const padding = bytes[start] as number;
   if (end - start < 1 + padding) throw protocolError("more padding than frame");
   return padding;
 }

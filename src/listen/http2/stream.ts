@@ -41,7 +41,7 @@ export class Http2Stream implements TransportCall {
 
   /** What is left of the window that the gateway has for this stream, in bytes; may be below 0 (RFC 9113 §6.9.2). */
   sendWindow: number;
-  /** Header block of the answer, until it has left. */
+  /** Header block of the answer, or of an interim one before it, until it has left. */
   headBlock: Buffer | undefined;
   /** Pieces of the body that have not left, and how much of the first one has. */
   readonly body: Uint8Array[] = [];
@@ -184,6 +184,8 @@ export class Http2Stream implements TransportCall {
       // Opened and reset in one read: nobody waits for the answer, so nobody works for it (rapid reset).
       if (this.outcome !== undefined) return;
       this.#owner.open(this);
+      if (this.#head.expectsContinue && !this.#begun && !this.remoteEnded && this.outcome === undefined)
+        this.#sayContinue();
     }
     const receiver = this.#receiver;
     if (receiver === undefined) return;
@@ -211,6 +213,12 @@ export class Http2Stream implements TransportCall {
     this.#taken = 0;
   }
 
+  /** An answer that is there before this has left takes its place. */
+  #sayContinue(): void {
+    this.headBlock = CONTINUE;
+    this.#owner.sendLater(this, 0);
+  }
+
   /** RFC 9110 §9.3.2, §15.3.5, §15.4.5. */
   #mayHaveBody(status: number): boolean {
     return status !== 204 && status !== 304 && this.verb !== "HEAD";
@@ -232,6 +240,9 @@ export class Http2Stream implements TransportCall {
     }
   }
 }
+
+/** Header block of the interim answer that some callers wait for (RFC 9110 §15.2.1). */
+const CONTINUE = encodeHeaders({}, 100);
 
 /** Shared by all streams that have nothing; never changed. */
 const NOTHING: Buffer[] = [];

@@ -24,6 +24,9 @@ const RESET_CODES: Readonly<Record<ResetCode, number>> = {
 
 const PROTOCOL_ERROR = 1;
 
+/** On HEADERS: there is no body (RFC 9113 §6.2). */
+const END_STREAM_FLAG = 1;
+
 /** The listener for the `stream` event of a `node:http2` server: hands each stream to the app as a call. */
 export function acceptHttp2Stream(
   app: App,
@@ -34,7 +37,7 @@ export function acceptHttp2Stream(
   flags: number,
   rawHeaders: readonly string[],
 ) => void {
-  return (stream, headers, _flags, rawHeaders) => {
+  return (stream, headers, flags, rawHeaders) => {
     // A stream without this listener takes the process down when its peer resets it.
     stream.on("error", doNothing);
     // Opened and reset in one packet: nobody waits for the answer, so nobody works for it (rapid reset).
@@ -51,6 +54,9 @@ export function acceptHttp2Stream(
     // Node gives a list for `set-cookie` only, which no request has a meaning for.
     const all = withBoth(headers as RequestHeaders, rawHeaders);
     app(new Http2Call(stream as CarriedStream, all, watch.answers));
+    const waits = all["expect"]?.toLowerCase() === "100-continue" && (flags & END_STREAM_FLAG) === 0;
+    // Node says it by itself only to who listens for `request` (RFC 9110 §10.1.1).
+    if (waits && !stream.headersSent && !stream.destroyed) stream.additionalHeaders({ ":status": 100 });
   };
 }
 

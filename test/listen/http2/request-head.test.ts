@@ -12,6 +12,7 @@ describe("readRequestHead()", () => {
       target: "/a/B?c",
       authority: "localhost",
       contentLength: 12,
+      expectsContinue: false,
       headers: Object.assign(Object.create(null), {
         ":method": "POST",
         ":scheme": "http",

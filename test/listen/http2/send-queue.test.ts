@@ -10,7 +10,14 @@ import { Slab } from "../../../src/listen/http2/slab.ts";
 import { Http2Stream, type StreamOwner } from "../../../src/listen/http2/stream.ts";
 import { Flag, Frame, type ReceivedFrame } from "../../support/raw-h2.ts";
 
-const head = { verb: "POST", target: "/", authority: "a", headers: {}, contentLength: -1 };
+const head = {
+  verb: "POST",
+  target: "/",
+  authority: "a",
+  headers: {},
+  contentLength: -1,
+  expectsContinue: false,
+};
 const DATE = encodeHeaders({ date: "Fri, 27 Nov 2026 20:00:00 GMT" });
 
 /** A queue and what has left it, frame by frame. */

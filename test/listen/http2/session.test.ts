@@ -116,6 +116,20 @@ describe("a connection of our own HTTP/2", () => {
     expect(calls).toHaveLength(0);
   });
 
+  it.each([
+    ["DATA", Flag.PADDED],
+    ["HEADERS", Flag.PADDED],
+    ["HEADERS", Flag.PRIORITY],
+  ] as const)(
+    "names the size as what is wrong with a %s frame without what its flag %i promises",
+    async (type, flag) => {
+      const peer = await connect(recording().app);
+      peer.send(open(1), frame(Frame[type], flag | Flag.END_HEADERS, type === "DATA" ? 1 : 3));
+      const goaway = await peer.receive((one) => one.type === Frame.GOAWAY);
+      expect(goaway?.payload.readUInt32BE(4)).toBe(ErrorCode.FRAME_SIZE_ERROR);
+    },
+  );
+
   it("cuts the calls of a peer at fault, and hands nothing of them on", async () => {
     const { calls, app } = recording();
     const peer = await connect(app);

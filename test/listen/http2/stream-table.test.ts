@@ -12,7 +12,14 @@ const owner: StreamOwner = {
   widen() {},
   open() {},
 };
-const head = { verb: "POST", target: "/", authority: "a", headers: {}, contentLength: -1 };
+const head = {
+  verb: "POST",
+  target: "/",
+  authority: "a",
+  headers: {},
+  contentLength: -1,
+  expectsContinue: false,
+};
 const stream = (id: number) => new Http2Stream(owner, id, head, 65_535);
 const endings: Ending[] = ["complete", "reset by peer", "reset here"];
 
