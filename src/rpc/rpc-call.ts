@@ -199,7 +199,7 @@ export abstract class RpcCall<H = unknown> implements FinishedCall, Answering, R
       this.decided(callerGone);
       this.#tell(callerGone);
     }
-    this.path.unsentBytes -= this.responseBytes;
+    this.path.unsentBytes -= this.unsentBytes;
     this.path.wheel.forget(this);
   }
 
@@ -260,6 +260,11 @@ export abstract class RpcCall<H = unknown> implements FinishedCall, Answering, R
     this.wire.protocol.fail(this, error);
   }
 
+  /** Once the end of the answer is decided: how many bytes of messages the carrier has got and may still hold. */
+  protected get unsentBytes(): number {
+    return this.responseBytes;
+  }
+
   /** The wheel found the call due while its handler runs and has time left. */
   protected stillRunning(_now: number): void {
     this.path.wheel.set(this, this.deadline);
@@ -270,7 +275,7 @@ export abstract class RpcCall<H = unknown> implements FinishedCall, Answering, R
     const { path } = this;
     this.phase = "answered";
     path.openCalls--;
-    path.unsentBytes += this.responseBytes;
+    path.unsentBytes += this.unsentBytes;
     path.stages.finished?.(this, error);
   }
 

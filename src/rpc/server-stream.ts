@@ -19,6 +19,8 @@ export class ServerStreamCall extends RpcCall<ServerStreamHandler> {
   #begun = false;
   /** A write that the carrier has not finished, or a compression under way. */
   #busy = false;
+  /** Bytes of the write under way. */
+  #writing = 0;
   /** When the write under way must have left, on {@link Clock.monotonic}. */
   #stallsAt = Number.POSITIVE_INFINITY;
 
@@ -30,6 +32,7 @@ export class ServerStreamCall extends RpcCall<ServerStreamHandler> {
   override drained(): void {
     if (this.phase === "answered") return;
     this.#busy = false;
+    this.#writing = 0;
     this.#stallsAt = Number.POSITIVE_INFINITY;
     this.#pump();
   }
@@ -48,6 +51,11 @@ export class ServerStreamCall extends RpcCall<ServerStreamHandler> {
   protected override sendError(error: ConnectError): void {
     if (this.#begun) this.wire.protocol.end(this, error);
     else super.sendError(error);
+  }
+
+  /** What was sent before has been taken. */
+  protected override get unsentBytes(): number {
+    return this.#writing;
   }
 
   protected override stillRunning(now: number): void {
@@ -115,14 +123,16 @@ export class ServerStreamCall extends RpcCall<ServerStreamHandler> {
     if (this.phase === "answered") return;
     const { carrier } = this;
     this.#begin();
-    this.#busy = !carrier.write(frames.length === 1 && frames[0] ? frames[0] : Buffer.concat(frames));
-    if (this.#busy) this.#watchWrite();
+    const bytes = frames.length === 1 && frames[0] ? frames[0] : Buffer.concat(frames);
+    this.#busy = !carrier.write(bytes);
+    if (this.#busy) this.#watchWrite(bytes.byteLength);
     else if (later) this.#pump();
   }
 
   /** The wheel is asked for a look at the write; moving its entry for every message would cost more. */
-  #watchWrite(): void {
+  #watchWrite(bytes: number): void {
     const { path } = this;
+    this.#writing = bytes;
     this.#stallsAt = path.clock.monotonic() + path.limits.answerStallMs;
     if (!this.next || this.due > this.#stallsAt)
       path.wheel.set(this, Math.min(this.deadline, this.#stallsAt));

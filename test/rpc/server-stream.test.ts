@@ -5,6 +5,7 @@ import { gatewayError } from "../../src/errors/reasons.ts";
 import { callInMemory } from "../../src/listen/in-memory.ts";
 import type { Receiver, TransportCall } from "../../src/listen/transport.ts";
 import type { ResponseStream } from "../../src/rpc/handler.ts";
+import type { CallLimits } from "../../src/rpc/limits.ts";
 import { createRouter } from "../../src/rpc/router.ts";
 import {
   type Echo,
@@ -100,12 +101,13 @@ class SlowCarrier implements TransportCall {
   }
 }
 
-function setUp() {
+function setUp(limits: Partial<CallLimits> = {}) {
   const clock = new ManualClock();
   const source = new Latest();
   const app = createRouter([echoService({ repeat: () => source, say: (message) => message })], {
     registry: echoRegistry,
     clock,
+    limits,
   });
   const carrier = new SlowCarrier();
   app(carrier);
@@ -165,6 +167,34 @@ describe("a server stream", () => {
     expect(carrier.events).toContain("reset ENHANCE_YOUR_CALM");
     expect(source.closedWith?.code).toBe(Code.ResourceExhausted);
     expect(app.openCalls).toBe(0);
+  });
+
+  it("counts as unread what its caller has not taken, and nothing of what it sent before", async () => {
+    const { app, carrier, source } = setUp({ unsentBytes: 100 });
+    const answersNow = async (): Promise<unknown> => {
+      const body = [envelope(0, encode(EchoSchema, echo({}), "proto"))];
+      const headers = { "content-type": "application/grpc" };
+      const answer = await callInMemory(app, { target: SAY, headers, body });
+      return answer.trailers?.["grpc-status"] ?? answer.headers["grpc-status"];
+    };
+    for (let message = 0; message < 10; message++) {
+      source.put("x".repeat(50));
+      carrier.take();
+    }
+    source.finish();
+    expect(carrier.events).toEqual(["begin", "end 0"]);
+    expect(await answersNow()).toBe("0");
+    carrier.leave();
+
+    source.end = undefined;
+    const other = new SlowCarrier();
+    app(other);
+    other.ask();
+    source.put("y".repeat(200));
+    app.endStreams(() => gatewayError("GATEWAY_DRAINING", "going"));
+    expect(await answersNow()).toBe(String(Code.ResourceExhausted));
+    other.leave();
+    expect(await answersNow()).toBe("0");
   });
 
   it("may be silent for hours when everything was taken", async () => {
