@@ -29,7 +29,8 @@ export interface TransportCall {
 
   /**
    * A whole answer in as few writes as the carrier can: header block, at most one piece of body, trailers. With
-   * neither body nor trailers the header block itself ends the answer (what gRPC calls Trailers-Only).
+   * neither body nor trailers the header block itself ends the answer (what gRPC calls Trailers-Only). Of the body of an
+   * answer to HEAD only the length is told, where the carrier tells it (RFC 9110 §8.6).
    */
   answer(status: number, headers: ResponseHeaders, body?: Uint8Array, trailers?: ResponseHeaders): void;
   /** Begins an answer that has more than one piece. `trailers` says that {@link end} will bring some. */

@@ -12,7 +12,7 @@ export function refuse(path: Path, carrier: TransportCall, why: HttpRefusal): vo
   const requestId = requestIdOf(carrier.headers[REQUEST_ID_HEADER], path.requestIds);
   const headers = { ...why.headers, [REQUEST_ID_HEADER]: requestId };
   carrier.receive(IGNORE_REQUEST);
-  carrier.answer(why.httpStatus, headers, carrier.verb === "HEAD" ? undefined : why.body);
+  carrier.answer(why.httpStatus, headers, why.body);
   path.stages.refused?.(carrier, why, requestId);
 }
 

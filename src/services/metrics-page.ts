@@ -19,8 +19,8 @@ export function createMetricsPage(source: MetricsSource, everyone: boolean): App
   return (call) => {
     call.receive(IGNORE_REQUEST);
     if (!everyone && (!LOCAL.test(call.peer) || cameThroughProxy(call.headers)))
-      call.answer(403, TEXT, call.verb === "HEAD" ? undefined : NOT_LOCAL);
-    else if (call.verb !== "GET") call.answer(405, { allow: "GET" });
+      call.answer(403, TEXT, NOT_LOCAL);
+    else if (call.verb !== "GET" && call.verb !== "HEAD") call.answer(405, { allow: "GET, HEAD" });
     else void show(call, source);
   };
 }

@@ -45,7 +45,6 @@ function answerReadiness(call: TransportCall, checks: readonly ReadinessCheck[])
 
 function answer(call: TransportCall, status: number, text: string): void {
   call.receive(IGNORE_REQUEST);
-  if (call.verb === "GET") call.answer(status, HEADERS, Buffer.from(text));
-  else if (call.verb === "HEAD") call.answer(status, HEADERS);
+  if (call.verb === "GET" || call.verb === "HEAD") call.answer(status, HEADERS, Buffer.from(text));
   else call.answer(405, { allow: "GET, HEAD" });
 }

@@ -81,6 +81,17 @@ describe.each(HTTP2_NAMES)("a peer of %s HTTP/2", (http2) => {
     expect(heads(1)).toHaveLength(2);
   });
 
+  it("is answered HEAD without a body, whatever the app says", async () => {
+    await connect(answering(100));
+    const head = headerBlock([[":method", "HEAD"], ...grpcFields("/a").slice(1)]);
+    peer.send(open(1, head), open(3));
+    await peer.receive((one) => one.type === Frame.DATA && one.stream === 3);
+    const frames = peer.frames.filter(({ stream }) => stream === 1);
+    expect(frames.map(({ type, flags }) => [type, flags])).toEqual([
+      [Frame.HEADERS, Flag.END_HEADERS | Flag.END_STREAM],
+    ]);
+  });
+
   it("is given up ten seconds after a PING to which it says nothing", async () => {
     await connect(answering(1));
     await pass(12);

@@ -149,6 +149,8 @@ describe("a gateway that is called", () => {
     await fetch(`http://${gateway.address}/nothing`);
     const { status, text } = await metricsOf(gateway.address);
     expect(status).toBe(200);
+    const head = await fetch(`http://${gateway.address}/metrics`, { method: "HEAD" });
+    expect([head.status, await head.text()]).toEqual([200, ""]);
     const method = 'rpc_method="google.longrunning.Operations/GetOperation"';
     const ok = `{rpc_system_name="grpc",${method},rpc_status_code="OK"}`;
     expect(sampleOf(text, `rpc_server_call_duration_seconds_count${ok}`)).toBe(3);

@@ -69,7 +69,11 @@ describe("who tries the gateway by hand and has it wrong", () => {
   );
 
   it("gets the same headers and no body by HEAD", async () => {
-    const answer = await fetch(`http://${listener.address}${SAY}`, { method: "HEAD" });
-    expect([answer.status, await answer.text()]).toEqual([405, ""]);
+    const [answer, other] = await Promise.all(
+      ["HEAD", "GET"].map((method) => fetch(`http://${listener.address}${SAY}`, { method })),
+    );
+    expect([answer?.status, await answer?.text()]).toEqual([405, ""]);
+    // RFC 9110 §8.6: the length of what GET is answered, or none.
+    expect(answer?.headers.get("content-length")).toBe(String((await other?.text())?.length));
   });
 });

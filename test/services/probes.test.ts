@@ -52,6 +52,8 @@ describe("the probes", () => {
 
   it("answer HEAD without a body, and no other verb", async () => {
     expect(await probe("/readyz", "HEAD")).toEqual([200, ""]);
+    const { headers } = await fetch(`http://${listener.address}/readyz`, { method: "HEAD" });
+    expect(headers.get("content-length")).toBe("3");
     expect((await probe("/readyz", "POST"))[0]).toBe(405);
     expect((await probe("/livez", "DELETE"))[0]).toBe(405);
     expect((await probe("/livez/"))[0]).toBe(404);

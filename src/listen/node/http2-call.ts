@@ -183,7 +183,7 @@ class Http2Call implements TransportCall, OpenAnswer {
   answer(status: number, headers: ResponseHeaders, body?: Uint8Array, trailers?: ResponseHeaders): void {
     const { stream } = this;
     if (stream.destroyed || stream.closed) return;
-    if (!body?.byteLength && trailers === undefined) {
+    if ((!body?.byteLength || this.verb === "HEAD") && trailers === undefined) {
       stream.respond(withStatus(status, headers), END_STREAM);
       this.#stopRequest();
       return;

@@ -250,17 +250,6 @@ describe("a connection of our own HTTP/2", () => {
     },
   );
 
-  it("answers HEAD without a body, whatever its app says", async () => {
-    const head = headerBlock([[":method", "HEAD"], ...grpcFields("/a").slice(1)]);
-    const peer = await connect((call) => {
-      call.receive(new Recorder(call));
-      call.answer(200, { a: "b" }, Buffer.from("body"));
-    });
-    peer.send(open(1, Flag.END_STREAM, head));
-    const answer = await peer.receive(of(Frame.HEADERS, 1));
-    expect((answer?.flags ?? 0) & Flag.END_STREAM).toBe(Flag.END_STREAM);
-  });
-
   it("lets a paused call fill its window, and no other call waits for it", async () => {
     const { calls, app } = recording();
     const peer = await connect(app);
