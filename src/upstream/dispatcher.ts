@@ -1,11 +1,11 @@
 import type { Clock } from "../lib/clock.ts";
 import type { RestRequest } from "../lib/rest.ts";
+import { TurnEnd } from "../lib/turn-end.ts";
 import type { Exchange } from "./exchange.ts";
 import { connectTo, type TlsMaterial } from "./http1/connect.ts";
 import { type ConnectionParts, UpstreamConnection } from "./http1/connection.ts";
 import { OpenConnections } from "./http1/open-connections.ts";
 import { RequestText } from "./http1/request-text.ts";
-import { TurnEnd } from "./http1/turn-end.ts";
 import { LateDispatcher } from "./late-dispatcher.ts";
 
 /** What carries one request at a time to the upstream, or hands it to who does. */

@@ -82,9 +82,7 @@ export class Http1Call implements TransportCall {
     const coding = this.#pieces === "chunked" ? "transfer-encoding: chunked\r\n" : "";
     const head = this.#head(status, headers, coding);
     this.answered = "begun";
-    const { output } = this.#connection;
-    output.hold();
-    output.send(head);
+    this.#connection.output.send(head);
   }
 
   write(chunk: Uint8Array): boolean {
@@ -92,7 +90,6 @@ export class Http1Call implements TransportCall {
     // A chunk of no bytes would be the last one.
     if (this.answered !== "begun" || !output.writable || this.#pieces === "none" || chunk.byteLength === 0)
       return true;
-    output.hold();
     if (this.#pieces === "chunked")
       output.send(`${chunk.byteLength.toString(16)}\r\n`, chunk, onWritten, "\r\n");
     else output.send("", chunk, onWritten);

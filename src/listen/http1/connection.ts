@@ -1,6 +1,7 @@
 import type { Socket } from "node:net";
 import { CHUNKED } from "../../lib/http1/body-length.ts";
 import { ChunkedBody } from "../../lib/http1/chunked-body.ts";
+import type { TurnEnd } from "../../lib/turn-end.ts";
 import type { CarrierContext } from "../carrier.ts";
 import { peerOf } from "../peer-address.ts";
 import type { App } from "../transport.ts";
@@ -25,6 +26,7 @@ const PIPELINE_BYTES = 16_384;
 export interface Shared extends CarrierContext {
   readonly app: App;
   readonly fields: ConnectionFields;
+  readonly turnEnd: TurnEnd;
   readonly connections: Set<Http1Connection>;
 }
 
@@ -66,7 +68,7 @@ export class Http1Connection {
     this.#timeToGo = shared.departure.timeToGo();
     this.#patience = new Patience(shared.limits, shared.clock.monotonic());
     this.secure = "encrypted" in socket;
-    this.output = new Output(socket);
+    this.output = new Output(socket, shared.turnEnd);
     this.#heads = new HeadMemory(shared.limits);
     this.#onAnswered = (error) => {
       if (!error) this.#answered();
@@ -87,7 +89,7 @@ export class Http1Connection {
 
   /** Ends the connection, whatever is under way on it. */
   cut(): void {
-    this.#socket.destroy();
+    this.output.cut();
   }
 
   /** Ends the connection if no request is here, not even a part of one. */
@@ -255,7 +257,7 @@ export class Http1Connection {
   /** Nothing more is sent; what still comes is read away for a while. */
   #end(): void {
     this.#closing = true;
-    this.#socket.end();
+    this.output.end();
     this.#linger(this.#unread.length);
     this.#unread.start = this.#unread.end;
     this.#unread.release();

@@ -1,3 +1,4 @@
+import { TurnEnd } from "../../lib/turn-end.ts";
 import type { Carrier, CarrierContext } from "../carrier.ts";
 import { Rounds } from "../rounds.ts";
 import type { App } from "../transport.ts";
@@ -14,7 +15,8 @@ const SWEEP_MS = 250;
 export function ownHttp1(app: App, context: CarrierContext): Carrier {
   const { clock, limits } = context;
   const connections = new Set<Http1Connection>();
-  const shared = { ...context, app, connections, fields: new ConnectionFields(clock, limits) };
+  const fields = new ConnectionFields(clock, limits);
+  const shared = { ...context, app, connections, fields, turnEnd: new TurnEnd() };
   const sweeps = new Rounds(clock, SWEEP_MS, (now) => {
     for (const connection of connections) connection.sweep(now);
     return connections.size > 0;

@@ -1,6 +1,7 @@
 import type { OnReadOpts, Socket } from "node:net";
 import type { Clock, Timer } from "../../lib/clock.ts";
 import type { RestRequest } from "../../lib/rest.ts";
+import type { TurnEnd } from "../../lib/turn-end.ts";
 import type { Exchange } from "../exchange.ts";
 import { classifySendError, SendFailure } from "../send-failure.ts";
 import type { AnswerHead } from "./answer-head.ts";
@@ -8,7 +9,6 @@ import { AnswerReader, type AnswerSink } from "./answer-reader.ts";
 import type { Connect } from "./connect.ts";
 import type { OpenConnections } from "./open-connections.ts";
 import type { RequestText } from "./request-text.ts";
-import type { TurnEnd } from "./turn-end.ts";
 
 /** What the connections to an origin share. */
 export interface ConnectionParts {

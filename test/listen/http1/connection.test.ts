@@ -428,6 +428,31 @@ describe("a connection of HTTP/1.1", () => {
     expect(calls[0]?.told).toEqual(["complete", "gone"]);
   });
 
+  it("sends what was answered in the turn in which it is cut", async () => {
+    const { client, calls } = await serve(({ call }) => {
+      call.begin(200, {}, false);
+      call.write(Buffer.from("last words"));
+      call.reset("INTERNAL_ERROR");
+    });
+    client.send(GET);
+    await client.ended();
+    expect(client.read).toContain("last words");
+    expect(client.read).not.toMatch(/0\r\n\r\n$/);
+    await until(() => calls[0]?.told.includes("gone") === true);
+  });
+
+  it("sends head, piece and end of one turn at once, and is told of the end alone", async () => {
+    const { client, calls } = await serve(({ call }) => {
+      call.begin(200, {}, false);
+      call.write(Buffer.from("all"));
+      call.end();
+    });
+    client.send(GET);
+    await client.until(/\r\n\r\n3\r\nall\r\n0\r\n\r\n$/);
+    await until(() => calls[0]?.told.includes("answered") === true);
+    expect(calls[0]?.told).not.toContain("drained");
+  });
+
   it("ends when the call is reset", async () => {
     const { client, calls } = await serve(({ call }) => {
       call.begin(200, {}, false);
