@@ -346,7 +346,8 @@ function bytesOf(body: Buffer | RequestBody | undefined): Buffer {
 
 const NOTHING = Buffer.alloc(0);
 
-function deadlineExceeded(): ConnectError {
+/** The caller's deadline has passed. */
+export function deadlineExceeded(): ConnectError {
   return gatewayError("DEADLINE_PASSED", "the deadline of the call has passed");
 }
 

@@ -34,6 +34,7 @@ import { type Listener, startListener } from "../../src/listen/listener.ts";
 import { defineService } from "../../src/rpc/handler.ts";
 import { createRouter } from "../../src/rpc/router.ts";
 import { reflectionRoutes } from "../../src/services/reflection.ts";
+import { Flag, Frame, frame, grpcFields, headerBlock, RawH2 } from "../support/raw-h2.ts";
 import { startTestGateway } from "../support/test-gateway.ts";
 
 type Question = NonNullable<MessageInitShape<typeof ServerReflectionRequestSchema>["messageRequest"]>;
@@ -293,3 +294,21 @@ it("ends a stream on which its caller says nothing, at first or later, with a st
   }
   await quick.close();
 });
+
+it.each(["100m", "0m", "-1S"])(
+  "ends a stream of the timeout %s by itself, with a status",
+  async (timeout) => {
+    const peer = await RawH2.connect(Number(listener.address.split(":").at(-1)));
+    const path = "/grpc.reflection.v1.ServerReflection/ServerReflectionInfo";
+    const listServices = Buffer.from([0, 0, 0, 0, 2, 0x3a, 0]);
+    peer.send(
+      frame(Frame.HEADERS, Flag.END_HEADERS, 1, headerBlock(grpcFields(path, [["grpc-timeout", timeout]]))),
+      frame(Frame.DATA, 0, 1, listServices),
+    );
+    const end = await peer.receive(({ flags, stream }) => stream === 1 && (flags & Flag.END_STREAM) !== 0);
+    expect(end?.type).toBe(Frame.HEADERS);
+    expect(end?.payload.toString("latin1")).toContain(`grpc-status\x01${Code.DeadlineExceeded}`);
+    expect(peer.frames.some(({ type }) => type === Frame.DATA)).toBe(timeout === "100m");
+    peer.destroy();
+  },
+);

@@ -2,7 +2,9 @@ import type { ConnectError } from "@connectrpc/connect";
 import { gatewayError } from "../../errors/reasons.ts";
 import type { Expiring } from "../../lib/timer-wheel.ts";
 import type { Receiver, TransportCall } from "../../listen/transport.ts";
+import { findWire } from "../content-type.ts";
 import type { Path } from "../path.ts";
+import { deadlineExceeded } from "../rpc-call.ts";
 
 /** How much of a request body waits for its reader before the carrier is told to wait. */
 const BODY_BUFFER_BYTES = 65_536;
@@ -25,6 +27,7 @@ export class ConnectEsExchange implements Receiver, Expiring {
   readonly #path: Path;
   readonly #onClosed: () => void;
   readonly #abort = new AbortController();
+  readonly #deadline: number;
   #answered = false;
   #chunks: Uint8Array[] = [];
   #bytes = 0;
@@ -40,8 +43,10 @@ export class ConnectEsExchange implements Receiver, Expiring {
     this.#path = path;
     this.#onClosed = onClosed;
     this.#lastArrival = path.clock.monotonic();
-    path.wheel.set(this, this.#lastArrival + path.limits.requestArrivalMs);
+    this.#deadline = this.#lastArrival + timeoutMs(call);
     call.receive(this);
+    if (this.#deadline <= this.#lastArrival) this.end(deadlineExceeded());
+    else path.wheel.set(this, Math.min(this.#deadline, this.#lastArrival + path.limits.requestArrivalMs));
   }
 
   /** Aborted when the caller has gone before the answer was complete. */
@@ -50,7 +55,7 @@ export class ConnectEsExchange implements Receiver, Expiring {
   }
 
   data(chunk: Uint8Array): void {
-    if (this.#answered) return;
+    if (this.#answered || this.#end !== "open") return;
     this.#arrivedBytes += chunk.byteLength;
     if (++this.#pieces > PIECES_FREE && this.#arrivedBytes < this.#pieces * PIECE_BYTES)
       this.#call.reset("ENHANCE_YOUR_CALM");
@@ -83,11 +88,12 @@ export class ConnectEsExchange implements Receiver, Expiring {
   /** The wheel's: something may have arrived since it was wound up. */
   expire(now: number): void {
     const { streamIdleMs, requestArrivalMs } = this.#path.limits;
-    const due = this.#lastArrival + (this.#pieces > 0 ? streamIdleMs : requestArrivalMs);
+    const silentUntil = this.#lastArrival + (this.#pieces > 0 ? streamIdleMs : requestArrivalMs);
+    const due = Math.min(this.#deadline, silentUntil);
     if (due > now) this.#path.wheel.set(this, due);
     // What came while this process stood still is not late, and is read before the wheel comes by again.
     else if (this.due <= due) this.#path.wheel.set(this, now);
-    else this.end(this.#tooLate());
+    else this.end(now >= this.#deadline ? deadlineExceeded() : this.#tooLate());
   }
 
   /** Ends a request that is still open: whoever reads it gets `why` after what has arrived, and answers with it. */
@@ -139,4 +145,12 @@ export class ConnectEsExchange implements Receiver, Expiring {
         : `the request did not arrive within ${requestArrivalMs} ms`,
     );
   }
+}
+
+/**
+ * What the caller's timeout says, in milliseconds; one that is malformed is left to connect-es, which refuses it. connect-es
+ * tells its handlers only, and one that reads from its stream does not hear of it.
+ */
+function timeoutMs({ headers }: TransportCall): number {
+  return findWire(headers["content-type"])?.protocol.readTimeout(headers).ms ?? Number.POSITIVE_INFINITY;
 }
