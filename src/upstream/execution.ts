@@ -5,6 +5,7 @@ import type { CallContext } from "../lib/call-context.ts";
 import type { EndListener } from "../lib/end-listeners.ts";
 import type { Resolvers } from "../lib/resolvers.ts";
 import type { RestRequest, RestResponse } from "../lib/rest.ts";
+import type { BackgroundRequest } from "./background.ts";
 import { type FailedRequest, failed, failedWithout } from "./failed-request.ts";
 import { headersFor, type OutboundHeaders, withTrace } from "./headers.ts";
 import type { UpstreamCall } from "./operations-api.ts";
@@ -23,7 +24,7 @@ export type ReadAnswer<T> = (response: RestResponse, attempts: number) => T;
  */
 export class Execution<T> implements SendListener {
   readonly finishes: boolean;
-  readonly background: boolean;
+  readonly background: BackgroundRequest | undefined;
   readonly #parts: RestClientParts;
   readonly #request: RestRequest;
   readonly #call: UpstreamCall;
@@ -53,7 +54,7 @@ export class Execution<T> implements SendListener {
     this.#parts = parts;
     this.#request = request;
     this.#call = call;
-    this.background = call.background === true;
+    this.background = call.background;
     this.#read = read;
     this.#told = told;
     this.finishes = finishes;
@@ -62,6 +63,7 @@ export class Execution<T> implements SendListener {
   /** Begins a try. */
   start(): void {
     this.#replaced = false;
+    if (this.background) this.background.waits = true;
     try {
       const headers = this.#parts.credentials.headers(this.#call);
       if (headers instanceof Promise)

@@ -7,6 +7,7 @@ import type { CallContext } from "../lib/call-context.ts";
 import type { Encoded } from "../lib/encoded.ts";
 import type { Resolvers } from "../lib/resolvers.ts";
 import type { TraceContext } from "../lib/trace-context.ts";
+import type { BackgroundRequest } from "./background.ts";
 
 /**
  * The upstream's operations API as typed calls: transcode, authenticate, send, retry, decode. Every failure is thrown
@@ -46,8 +47,8 @@ export interface UpstreamCall extends CallContext {
    * cancel that is resolved by a read). Absent: the upstream stage retries as it does by default.
    */
   readonly retry?: boolean;
-  /** `true`: a poll. It waits for a connection until no call does. */
-  readonly background?: boolean;
+  /** Set in polls: calls get connections before them, but for the share that is theirs. */
+  readonly background?: BackgroundRequest | undefined;
   /** Told what the upstream said besides its message, for response metadata and logs. */
   onUpstreamAnswer?(info: UpstreamAnswerInfo): void;
 }

@@ -4,6 +4,7 @@ import type { Clock, Timer } from "../lib/clock.ts";
 import type { EndListener } from "../lib/end-listeners.ts";
 import { type Link, LinkedList } from "../lib/linked-list.ts";
 import type { RestRequest, RestResponse } from "../lib/rest.ts";
+import { type BackgroundRequest, BackgroundShare } from "./background.ts";
 import {
   createDispatcherFactory,
   DEFAULT_CONNECTION_TIMEOUTS,
@@ -47,8 +48,11 @@ export interface SendListener {
   onResponse(response: RestResponse): void;
   /** There is no answer: why, or what ended the call. */
   onFailure(why: SendFailure | ConnectError): void;
-  /** Waits for a connection until nobody else does: polls, or a crowd of watches would keep calls from theirs. */
-  readonly background?: boolean;
+  /**
+   * Set in polls, which get no more than their share of connections (background.ts): a crowd of watches would keep calls
+   * from theirs.
+   */
+  readonly background?: BackgroundRequest | undefined;
   /**
    * For requests whose effect is wanted although nobody waits for the answer: once handed to a connection, the end of
    * the call does not cut it off.
@@ -70,6 +74,7 @@ export class Sender {
   readonly #idle: RequestDispatcher[] = [];
   readonly #waiting = new LinkedList<Delivery>();
   readonly #background = new LinkedList<Delivery>();
+  readonly #share: BackgroundShare;
   readonly #inFlight = new LinkedList<Delivery>();
   #slots = 0;
   #sweepTimer: Timer | undefined;
@@ -80,6 +85,7 @@ export class Sender {
     const { headers, body } = { ...DEFAULT_CONNECTION_TIMEOUTS, ...options.timeouts };
     this.#limits = { ...DEFAULT_SEND_LIMITS, ...options.limits, headersMs: headers, silenceMs: body };
     this.#clock = clock;
+    this.#share = new BackgroundShare(this.#limits.connections);
     this.#createDispatcher = createDispatcherFactory(options, this.#limits.connections, clock);
   }
 
@@ -103,7 +109,8 @@ export class Sender {
     call.onEnd(delivery);
     delivery.inFlight = this.#inFlight.add(delivery);
     this.#sweepTimer ??= this.#clock.setTimer(SWEEP_MS, this.#sweep);
-    const dispatcher = this.#idle.pop() ?? this.#grow();
+    const mayGo = listener.background === undefined || this.#share.hasRoom;
+    const dispatcher = mayGo ? (this.#idle.pop() ?? this.#grow()) : undefined;
     if (dispatcher) this.#dispatch(dispatcher, delivery);
     else delivery.waiting = { line, link: line.add(delivery) };
   }
@@ -126,13 +133,22 @@ export class Sender {
     if (this.#inFlight.size === 0) this.#drained?.();
   }
 
-  /** A connection is free: the request of a call that has waited longest takes it, else one in the background. */
-  release(dispatcher: RequestDispatcher): void {
-    const next = (this.#waiting.first ?? this.#background.first)?.value;
+  /** A connection is free: whose turn it is takes it. */
+  release(dispatcher: RequestDispatcher, background: boolean): void {
+    if (background) this.#share.returned();
+    const next = this.#next();
     if (next) {
       this.#unqueue(next);
       this.#dispatch(dispatcher, next);
     } else this.#idle.push(dispatcher);
+  }
+
+  /** The call that has waited longest, else the poll that has, and that one first where it is the turn of polls. */
+  #next(): Delivery | undefined {
+    const call = this.#waiting.first?.value;
+    const poll = this.#background.first?.value;
+    if (!poll) return call;
+    return (call ? this.#share.takeTurn() : this.#share.hasRoom) ? poll : call;
   }
 
   #unqueue(delivery: Delivery): void {
@@ -159,6 +175,11 @@ export class Sender {
 
   #dispatch(dispatcher: RequestDispatcher, delivery: Delivery): void {
     delivery.dispatcher = dispatcher;
+    const { background } = delivery;
+    if (background) {
+      background.waits = false;
+      this.#share.taken();
+    }
     dispatcher.dispatch(delivery.request, delivery.headers, delivery);
   }
 
@@ -203,6 +224,10 @@ class Delivery extends Exchange implements EndListener {
     this.#listener = listener;
   }
 
+  get background(): BackgroundRequest | undefined {
+    return this.#listener.background;
+  }
+
   callEnded(why: ConnectError): void {
     this.#abandoned = true;
     this.#listener.onFailure(why);
@@ -225,6 +250,6 @@ class Delivery extends Exchange implements EndListener {
   }
 
   protected override onRelease(): void {
-    if (this.dispatcher) this.#sender.release(this.dispatcher);
+    if (this.dispatcher) this.#sender.release(this.dispatcher, this.background !== undefined);
   }
 }

@@ -408,7 +408,7 @@ describe.each(["own", "undici"] as const)("a sender over HTTP/1.1, %s", (http1) 
     });
     const paths = () => server.requests.map(({ path }) => path);
     const poll = (path: string) =>
-      outcome(send(sender, { ...GET, path }, HEADERS, new OpenCall(), { background: true }));
+      outcome(send(sender, { ...GET, path }, HEADERS, new OpenCall(), { background: { waits: true } }));
     const call = (path: string) => outcome(send(sender, { ...GET, path }, HEADERS, new OpenCall()));
     const polls = ["/p1", "/p2", "/p3", "/p4"].map(poll);
     expect(await polls[3]).toBe("busy");
@@ -422,6 +422,73 @@ describe.each(["own", "undici"] as const)("a sender over HTTP/1.1, %s", (http1) 
       200, 200, 200, 200, 200,
     ]);
     expect(paths()).toEqual(["/p1", "/c1", "/c2", "/p2", "/p3"]);
+  });
+
+  test("lets a poll go on while calls use every connection without end", async () => {
+    const { sender, server } = await upstream((_, reply) => setImmediate(() => reply.json(200, {})), {
+      connections: 2,
+    });
+    const left = new OpenCall();
+    const crowd = Array.from({ length: 6 }, async () => {
+      while (!left.ended) await send(sender, GET, HEADERS, new OpenCall());
+    });
+    await until(() => server.requests.length > 20);
+    const poll = { ...GET, path: "/poll" };
+    const before = server.requests.length;
+    const background = { waits: true };
+    expect(
+      await outcome(send(sender, poll, HEADERS, new OpenCall({ timeoutMs: 20_000 }), { background })),
+    ).toBe(200);
+    expect(background.waits).toBe(false);
+    // Seven calls that waited, and some that were on their way: a poll that waited for the crowd's end would never come.
+    const at = server.requests.findIndex(({ path }) => path === poll.path);
+    expect(at - before).toBeLessThan(20);
+    left.end();
+    await Promise.all(crowd);
+  });
+
+  test("has a connection left for a call, however many polls hang", async () => {
+    const { sender, server } = await upstream(
+      ({ path }, reply) => (path === "/poll" ? reply.ignore() : reply.json(200, {})),
+      { connections: 8 },
+    );
+    const left = new OpenCall();
+    const polls = Array.from({ length: 20 }, () =>
+      outcome(send(sender, { ...GET, path: "/poll" }, HEADERS, left, { background: { waits: true } })),
+    );
+    await until(() => server.requests.length === 7);
+    expect(await outcome(send(sender, GET, HEADERS, new OpenCall({ timeoutMs: 20_000 })))).toBe(200);
+    left.end();
+    expect(new Set(await Promise.all(polls))).toEqual(new Set(["ended: 1"]));
+    expect(server.requests.length, "polls that were never sent").toBe(8);
+  });
+
+  test("gives its share to polls again and again, whatever became of those before", async () => {
+    const { sender, server } = await upstream(
+      ({ path }, reply, n) => (path === "/poll" && n % 2 ? reply.reset() : reply.json(200, {})),
+      { connections: 8 },
+    );
+    // More than may be under way at once, a third of them given up: a connection that were not given back would be missed.
+    for (let round = 0; round < 10; round++) {
+      const polls = Array.from({ length: 12 }, (_, n) => {
+        const call = new OpenCall();
+        const sent = outcome(
+          send(sender, { ...GET, path: "/poll" }, HEADERS, call, { background: { waits: true } }),
+        );
+        if (n % 3 === 0) call.end();
+        return sent;
+      });
+      await Promise.all(polls);
+    }
+    server.script = (_, reply) => reply.ignore();
+    const before = server.requests.length;
+    const left = new OpenCall();
+    const last = Array.from({ length: 12 }, () =>
+      outcome(send(sender, GET, HEADERS, left, { background: { waits: true } })),
+    );
+    await until(() => server.requests.length === before + 7);
+    left.end();
+    await Promise.all(last);
   });
 
   test("keeps working after everything that can go wrong went wrong on all connections", async () => {

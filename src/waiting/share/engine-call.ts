@@ -4,6 +4,7 @@ import type { Clock, Timer } from "../../lib/clock.ts";
 import { type EndListener, EndListeners } from "../../lib/end-listeners.ts";
 import type { EqualTimers, TimeUp } from "../../lib/equal-timers.ts";
 import type { TraceContext } from "../../lib/trace-context.ts";
+import type { BackgroundRequest } from "../../upstream/background.ts";
 import type { UpstreamAnswerInfo, UpstreamCall } from "../../upstream/operations-api.ts";
 
 /** What an upstream call of the engine's own is made with. */
@@ -16,8 +17,8 @@ export interface EngineCallOptions {
   /** On the monotonic clock. */
   readonly deadline: number;
   readonly retry: boolean;
-  /** A poll, which no caller waits for alone. Default false. */
-  readonly background?: boolean;
+  /** Set in a poll, which no caller waits for alone. */
+  readonly background?: BackgroundRequest | undefined;
   /** Whether the call ends itself: at its deadline, or with these timers, which must not be later; or somebody else does. */
   readonly timed: boolean | EqualTimers;
 }
@@ -32,7 +33,7 @@ export class EngineCall implements UpstreamCall, TimeUp {
   readonly requestId: string;
   readonly trace: TraceContext | undefined;
   readonly retry: boolean;
-  readonly background: boolean;
+  readonly background: BackgroundRequest | undefined;
   ended: ConnectError | undefined;
   /** What the upstream said besides its message; `undefined` until, and unless, it answered. */
   answer: UpstreamAnswerInfo | undefined;
@@ -45,7 +46,7 @@ export class EngineCall implements UpstreamCall, TimeUp {
     this.requestId = options.requestId;
     this.trace = options.trace;
     this.retry = options.retry;
-    this.background = options.background === true;
+    this.background = options.background;
     const { timed, clock, deadline } = options;
     if (timed === true) this.#timer = clock.setTimer(deadline - clock.monotonic(), () => this.timeUp());
     else if (timed) this.#timer = timed.set(this);

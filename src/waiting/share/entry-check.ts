@@ -32,6 +32,7 @@ export class EntryCheck implements Poll, Reader {
   queue: DueQueue<Poll> | undefined;
   readonly urgent = false;
   readonly retry = false;
+  readonly background = true;
   readonly requestId = "poll";
   readonly authorization: string | undefined;
   readonly #target: ReadTarget;

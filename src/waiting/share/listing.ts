@@ -113,7 +113,7 @@ export class Listing implements Poll {
       requestId: "poll",
       deadline: ticket.sentAt + READ_TIMEOUT_MS,
       retry: false,
-      background: true,
+      background: { waits: false },
       timed: true,
     });
     this.#call = call;

@@ -8,6 +8,7 @@ import type { Encoded } from "../../lib/encoded.ts";
 import { isDone } from "../../lib/operation-done.ts";
 import { SmallSet } from "../../lib/small-set.ts";
 import type { TraceContext } from "../../lib/trace-context.ts";
+import type { BackgroundRequest } from "../../upstream/background.ts";
 import type { OperationsApi, UpstreamAnswerInfo } from "../../upstream/operations-api.ts";
 import { Observation } from "../facts/observation.ts";
 import { meaningOf, retryAfter } from "../facts/read-failure.ts";
@@ -44,9 +45,12 @@ export interface ReadObserver {
 export const READ_TIMEOUT_MS = 20_000;
 
 /** A read and all who share it. */
-class SharedRead {
+class SharedRead implements BackgroundRequest {
   readonly readers = new SmallSet<Reader>();
   call: EngineCall | undefined;
+  ticket: ReadTicket | undefined;
+  /** A poll that has no connection yet. */
+  waits = false;
   /** Takes it back while it waits for its turn. */
   takeBack: (() => void) | undefined;
 }
@@ -65,7 +69,8 @@ class Lane {
 /**
  * Sharing of reads: at most one in flight and one waiting per name and identity. Whoever comes joins the one that
  * waits, which is sent when the one in flight is back: so N callers cost one read for each round trip, and none gets
- * an answer that was on its way before he asked.
+ * an answer that was on its way before he asked. A poll that still waits for a connection is not on its way: who comes
+ * then makes it his, or he would wait as long as polls do.
  */
 export class ReadCollapse {
   readonly #lanes = new Map<string, Lane>();
@@ -97,9 +102,11 @@ export class ReadCollapse {
   /** Reads for a caller, in his turn. Returns how to leave. */
   read(target: ReadTarget, reader: Reader): () => void {
     const lane = this.#lane(target);
-    const shared = lane.waiting ?? new SharedRead();
+    const { inFlight } = lane;
+    const shared = inFlight?.waits ? inFlight : (lane.waiting ?? new SharedRead());
     shared.readers.add(reader);
-    if (!lane.waiting) {
+    if (shared === inFlight) this.#overtake(lane, shared);
+    else if (!lane.waiting) {
       lane.waiting = shared;
       if (!lane.inFlight) this.#queue(lane, shared);
     }
@@ -135,16 +142,30 @@ export class ReadCollapse {
     if (lane.waiting === shared) shared.takeBack = takeBack;
   }
 
+  /**
+   * Sends a poll's read again, as that of the caller who has joined it, and gives up the poll's request, which was never
+   * written. A new one and not the old one moved to the front: it has the caller's deadline and retries. The budget has
+   * been charged for it already.
+   */
+  #overtake(lane: Lane, shared: SharedRead): void {
+    const { call: poll, ticket } = shared;
+    if (!poll || !ticket) return;
+    this.#send(lane, shared, { ...ticket, sentAt: this.#clock.monotonic() });
+    poll.end(gatewayError("CALLER_GONE", "a caller reads instead"));
+  }
+
   #send(lane: Lane, shared: SharedRead, ticket: ReadTicket): void {
-    lane.waiting = undefined;
+    if (lane.waiting === shared) lane.waiting = undefined;
     lane.inFlight = shared;
     shared.takeBack = undefined;
+    shared.ticket = ticket;
+    shared.waits = false;
     const call = this.#callFor(shared);
     shared.call = call;
     const readTime = this.#clock.now();
     const finish = (result: Encoded<Operation> | ConnectError): void => {
-      // Of its end and its answer the first counts.
-      if (lane.inFlight !== shared) return;
+      // Of its end and its answer the first counts, and neither once a caller reads instead.
+      if (lane.inFlight !== shared || shared.call !== call) return;
       call.settled();
       this.#settle(lane, shared, ticket, readTime, result);
     };
@@ -154,16 +175,17 @@ export class ReadCollapse {
   }
 
   /** The upstream call that serves all readers: as long as the most patient one has, retried if one wants that. */
-  #callFor({ readers }: SharedRead): EngineCall {
+  #callFor(shared: SharedRead): EngineCall {
+    const { readers } = shared;
     let deadline = Number.NEGATIVE_INFINITY;
     let retry = false;
-    let background = true;
+    let background: BackgroundRequest | undefined = shared;
     let first: Reader | undefined;
     readers.forEach((reader) => {
       first ??= reader;
       deadline = Math.max(deadline, reader.deadline);
       retry ||= reader.retry;
-      background &&= reader.background === true;
+      if (!reader.background) background = undefined;
     });
     return new EngineCall({
       clock: this.#clock,

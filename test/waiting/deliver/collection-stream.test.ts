@@ -291,6 +291,20 @@ test("a parent that may not be listed ends the stream, a failing upstream does n
   ).toEqual([Kind.SNAPSHOT, Kind.SNAPSHOT_END]);
 });
 
+test("single reads beside the passes are polls, too, and take no call's connection", async () => {
+  const { clock, upstream, watch } = bench();
+  const get = upstream.get.bind(upstream);
+  const polls: boolean[] = [];
+  upstream.get = (name, call) => {
+    polls.push(call.background !== undefined);
+    return get(name, call);
+  };
+  upstream.start(operationName(1), 10_000);
+  watch("done:false");
+  await clock.advance(60_000);
+  expect(new Set(polls)).toEqual(new Set([true]));
+});
+
 test("with the last watcher the passes end", async () => {
   const { clock, upstream, watch, engine } = bench();
   upstream.start(operationName(1), HOUR);

@@ -1,11 +1,45 @@
 import { Code, ConnectError } from "@connectrpc/connect";
 import { expect, test } from "vitest";
 import { RpcUpstreamCall } from "../../../src/operations/rpc-upstream-call.ts";
+import type { BackgroundRequest } from "../../../src/upstream/background.ts";
 import { waitForOperation } from "../../../src/waiting/deliver/wait-for-operation.ts";
 import { plainCancel } from "../../support/cancelled.ts";
 import { EngineBench, operationName } from "../../support/engine-bench.ts";
 
 const NAME = operationName(1);
+
+/** Lets polls wait for a connection, as they do while calls use them all, until they are let go. */
+function withoutConnections({ upstream }: EngineBench) {
+  const get = upstream.get.bind(upstream);
+  const waiting = new Map<BackgroundRequest, () => void>();
+  upstream.get = (name, call) => {
+    const { background } = call;
+    if (!background) return get(name, call);
+    background.waits = true;
+    return new Promise((resolve, reject) => {
+      call.onEnd({
+        callEnded(why) {
+          waiting.delete(background);
+          reject(why);
+        },
+      });
+      waiting.set(background, () => {
+        background.waits = false;
+        get(name, call).then(resolve, reject);
+      });
+    });
+  };
+  return {
+    /** Polls that wait. */
+    get size() {
+      return waiting.size;
+    },
+    letGo() {
+      for (const go of waiting.values()) go();
+      waiting.clear();
+    },
+  };
+}
 
 test("five hundred identical reads at once are one read", async () => {
   const { clock, engine, upstream, upstreamCall } = new EngineBench();
@@ -202,4 +236,74 @@ test("who comes while a read is under way that finds the operation done is told 
   expect((await early).toMessage().done).toBe(true);
   expect(await late).toBe(await early);
   expect(upstream.requests()).toHaveLength(1);
+});
+
+test("who comes while a poll waits for a connection does not wait for it: the read is his, and the poll's as well", async () => {
+  const bench = new EngineBench();
+  const { clock, engine, upstream, call, upstreamCall } = bench;
+  const polls = withoutConnections(bench);
+  upstream.start(NAME, 700);
+  const waited = waitForOperation(engine, NAME, undefined, call());
+  await clock.advance(1_000);
+  expect(polls.size).toBe(1);
+  const answers = [1, 2, 3].map(() => engine.get(NAME, upstreamCall()));
+  await clock.advance(20);
+  expect((await answers[0]!).toMessage().done).toBe(true);
+  expect(await Promise.all(answers), "all were told by one read").toEqual(Array(3).fill(await answers[0]));
+  expect(await waited).toBe(await answers[0]);
+  expect(upstream.requests()).toHaveLength(1);
+  expect(polls.size).toBe(0);
+  expect(engine.stats.reads).toBe(0);
+});
+
+test("a poll that has its connection is awaited, since the read of who comes is the next", async () => {
+  const bench = new EngineBench({ behaviour: { latency: () => 100 } });
+  const { clock, engine, upstream, call, upstreamCall } = bench;
+  const polls = withoutConnections(bench);
+  upstream.start(NAME, 60_000);
+  const gone = call();
+  waitForOperation(engine, NAME, undefined, gone).catch(() => {});
+  await clock.advance(10);
+  polls.letGo();
+  const answer = engine.get(NAME, upstreamCall());
+  await clock.advance(200);
+  expect((await answer).toMessage().done).toBe(false);
+  expect(upstream.requests().map(({ at }) => at)).toEqual([10, 110]);
+  gone.end();
+});
+
+test("a read that was a poll's first is done although the caller leaves, for those who wait", async () => {
+  const bench = new EngineBench();
+  const { clock, engine, upstream, call, upstreamCall } = bench;
+  const polls = withoutConnections(bench);
+  upstream.start(NAME, 700);
+  const waited = waitForOperation(engine, NAME, undefined, call());
+  await clock.advance(1_000);
+  const caller = call();
+  const answer = engine
+    .get(NAME, new RpcUpstreamCall(caller))
+    .catch((error) => ConnectError.from(error).code);
+  await clock.advance(5);
+  caller.end();
+  expect(await answer).toBe(Code.Canceled);
+  expect((await clock.run(waited, 1_000)).toMessage().done).toBe(true);
+  expect(upstream.requests()).toHaveLength(1);
+  expect(polls.size).toBe(0);
+  await clock.run(engine.get(NAME, upstreamCall()));
+  expect(engine.stats.reads).toBe(0);
+});
+
+test("the time of a read that was a poll's first is when it was sent for the caller", async () => {
+  const bench = new EngineBench();
+  const { clock, engine, upstream, call, upstreamCall } = bench;
+  withoutConnections(bench);
+  upstream.start(NAME, 60_000);
+  const gone = call();
+  waitForOperation(engine, NAME, undefined, gone).catch(() => {});
+  await clock.advance(4_000);
+  await clock.run(engine.get(NAME, upstreamCall(), 5_000));
+  await clock.advance(4_000);
+  await clock.run(engine.get(NAME, upstreamCall(), 5_000), 1_000);
+  expect(upstream.requests(), "it is four seconds old, not eight").toHaveLength(1);
+  gone.end();
 });
