@@ -30,6 +30,7 @@ const SLOTS = 1024;
 export class TimerWheel {
   readonly #clock: Clock;
   readonly #rings: readonly Link[] = Array.from({ length: SLOTS }, createRing);
+  readonly #due = createRing();
   #size = 0;
   #tick = 0;
   #timer: Timer | undefined;
@@ -60,18 +61,13 @@ export class TimerWheel {
     entry.due = due;
     // What is overdue already belongs to the next tick.
     const tick = Math.max(Math.ceil(due / TICK_MS), this.#tick + 1);
-    const ring = this.#rings[tick & (SLOTS - 1)] as Link;
-    entry.next = ring.next;
-    entry.previous = ring;
-    (ring.next as Link).previous = entry;
-    ring.next = entry;
+    insert(entry, this.#rings[tick & (SLOTS - 1)] as Link);
   }
 
   /** Forgets `entry`; does nothing when it is not in the wheel. */
   forget(entry: Expiring): void {
-    if (!entry.next || !entry.previous) return;
-    entry.previous.next = entry.next;
-    entry.next.previous = entry.previous;
+    if (!entry.next) return;
+    remove(entry);
     entry.next = undefined;
     entry.previous = undefined;
     this.#size--;
@@ -94,19 +90,36 @@ export class TimerWheel {
     if (this.#size > 0) this.#timer ??= this.#clock.setTimer(TICK_MS, () => this.#turn());
   }
 
+  /** What is due goes into a ring of its own first: expiring one entry may forget any other, or move it to any ring. */
   #expireRing(ring: Link, now: number): void {
-    let link = ring.next;
-    while (link && link !== ring) {
+    const due = this.#due;
+    for (let link = ring.next as Link; link !== ring; ) {
       // Every link of a ring but the ring itself is an entry.
       const entry = link as Expiring;
-      link = entry.next;
+      link = link.next as Link;
       if (entry.due > now) continue;
+      remove(entry);
+      insert(entry, due);
+    }
+    while (due.next !== due) {
+      const entry = due.next as Expiring;
       this.forget(entry);
       entry.expire(now);
-      // Expiring one entry may forget its neighbour; then the ring is begun again.
-      if (link && link !== ring && !link.next) link = ring.next;
     }
   }
+}
+
+/** Puts a link that is in no ring behind the beginning of one. */
+function insert(link: Link, ring: Link): void {
+  link.next = ring.next;
+  link.previous = ring;
+  (ring.next as Link).previous = link;
+  ring.next = link;
+}
+
+function remove(link: Link): void {
+  (link.previous as Link).next = link.next;
+  (link.next as Link).previous = link.previous;
 }
 
 function createRing(): Link {

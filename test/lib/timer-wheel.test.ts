@@ -74,7 +74,8 @@ describe("TimerWheel", () => {
     const step = fc.record({
       entry: fc.integer({ min: 0, max: 7 }),
       what: fc.constantFrom("set", "forget", "advance"),
-      ms: fc.integer({ min: -10, max: 9_000 }),
+      // Mostly within the same tick.
+      ms: fc.oneof(fc.integer({ min: -10, max: 9_000 }), fc.integer({ min: 0, max: 4 })),
       also: fc.integer({ min: 0, max: 7 }),
     });
     fc.assert(
@@ -86,11 +87,14 @@ describe("TimerWheel", () => {
           createEntry((now) => {
             expect(due.get(index)).toBeLessThanOrEqual(now);
             due.delete(index);
-            // A call that expires may end another one: a parent its child.
+            // A call that expires may end another one, a parent its child, or give it something to write.
             const neighbour = (index + 1) % 8;
-            if (index % 2 === 0) {
+            if (index % 4 === 0) {
               wheel.forget(entries[neighbour] as Expiring);
               due.delete(neighbour);
+            } else if (index % 4 === 2) {
+              wheel.set(entries[neighbour] as Expiring, now + 700);
+              due.set(neighbour, now + 700);
             }
           }),
         );
@@ -107,10 +111,31 @@ describe("TimerWheel", () => {
           expect(wheel.size).toBe(due.size);
         }
         clock.advance(10_000);
-        clock.advance(2 * TICK_MS);
+        // What was moved in there, and then there.
+        clock.advance(1_000);
+        clock.advance(1_000);
         expect(due.size).toBe(0);
         expect(clock.timers()).toBe(0);
       }),
+      { numRuns: 1_000 },
     );
+  });
+
+  it("lets an expiry move what stands next to it in the same tick", () => {
+    const clock = createManualClock();
+    const wheel = new TimerWheel(clock);
+    const fired: string[] = [];
+    const due = clock.monotonic() + 100;
+    const others = ["a", "b"].map((name) => createEntry(() => fired.push(name)));
+    const mover = createEntry(() => {
+      for (const other of others) wheel.set(other, due + 700);
+    });
+    for (const entry of [others[0], mover, others[1]]) wheel.set(entry as Expiring, due);
+    clock.advance(110);
+    // One of them came before the mover, and both come later.
+    expect(fired).toHaveLength(1);
+    clock.advance(710);
+    expect(fired.slice(1).toSorted()).toEqual(["a", "b"]);
+    expect(wheel.size).toBe(0);
   });
 });
