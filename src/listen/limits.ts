@@ -15,11 +15,11 @@ export interface ListenerLimits {
   readonly headerFields: number;
   /** How long a connection may stay silent before its first byte, or take for its TLS handshake, in milliseconds. */
   readonly silentMs: number;
-  /** How long an HTTP/1.1 header block may take, in milliseconds. */
+  /** How long a header block may take to come, in milliseconds. */
   readonly headersMs: number;
   /** How long an HTTP/1.1 connection may idle between requests, in milliseconds. */
   readonly keepAliveMs: number;
-  /** How long an HTTP/2 connection may be without a stream before it is asked by PING whether it lives, in ms. */
+  /** How long an HTTP/2 connection may be without a new stream before it is asked by PING whether it lives, in ms. */
   readonly pingAfterMs: number;
   /**
    * How long the answer to a PING may take while the peer gives no other sign of life, in milliseconds; at least

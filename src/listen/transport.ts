@@ -2,7 +2,8 @@
  * What carries a call between the socket and the protocols: one HTTP exchange, whatever brought it here.
  *
  * The protocols know this interface only, so that another implementation of HTTP can be put under them without
- * touching a protocol file: `http2/stream.ts`, `http1/call.ts`, their mirrors in `node/` and `in-memory.ts` implement it.
+ * touching a protocol file: `http2/stream.ts`, `http1/call.ts` and their mirrors in `node/` implement it, and, for tests
+ * without a socket, `test/support/in-memory.ts`.
  */
 export interface TransportCall {
   readonly httpVersion: "1.1" | "2";

@@ -54,7 +54,7 @@ export function addMetadata(into: HeaderRecord, from: Metadata | Headers | undef
   }
 }
 
-/** Says by `Retry-After` what an error's RetryInfo says, for protocols that show errors to HTTP. */
+/** Says by `Retry-After`, which proxies and browsers know, what an error's RetryInfo says. */
 export function addRetryAfter(headers: HeaderRecord, error: ConnectError): void {
   const seconds = retryAfterSeconds(error);
   if (seconds !== undefined) headers["retry-after"] = seconds;

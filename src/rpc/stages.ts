@@ -19,8 +19,7 @@ export interface Stages {
   /** Told once for each call whose method was found, when its answer is decided or its caller has left: log, metrics. */
   readonly finished?: (call: FinishedCall, error: ConnectError | undefined) => void;
   /**
-   * Told once for each request that is no call of a method that is here: an answer by HTTP alone, or an error in the
-   * caller's protocol.
+   * Told once for each request that becomes no call: of an answer by HTTP alone, or an error in the caller's protocol.
    */
   readonly refused?: (carrier: TransportCall, why: HttpRefusal | ConnectError, requestId: string) => void;
 }

@@ -5,7 +5,6 @@ import { Operations } from "../../gen/google/longrunning/operations_pb.ts";
 import { observerStages } from "../../src/gateway/observer-stages.ts";
 import { registry } from "../../src/lib/any-registry.ts";
 import { systemClock } from "../../src/lib/clock.ts";
-import { callInMemory, type MemoryRequest } from "../../src/listen/in-memory.ts";
 import type { App } from "../../src/listen/transport.ts";
 import { AccessLog } from "../../src/observe/access-log.ts";
 import { createLog } from "../../src/observe/log.ts";
@@ -13,6 +12,7 @@ import { Metrics } from "../../src/observe/metrics.ts";
 import { createCorsPolicy } from "../../src/rpc/cors/policy.ts";
 import { defineService } from "../../src/rpc/handler.ts";
 import { createRouter } from "../../src/rpc/router.ts";
+import { callInMemory, type MemoryRequest } from "../support/in-memory.ts";
 import { CELLS, type Cell, cellName, pathOf, requestBodies, WIRES } from "./cells.ts";
 
 /** What the RPC path costs by itself in one cell. */

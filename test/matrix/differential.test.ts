@@ -10,7 +10,6 @@ import fc from "fast-check";
 import { expect, test } from "vitest";
 import { ErrorInfoSchema } from "../../gen/google/rpc/error_details_pb.ts";
 import { StatusSchema } from "../../gen/google/rpc/status_pb.ts";
-import { callInMemory, type MemoryAnswer } from "../../src/listen/in-memory.ts";
 import { createRouter } from "../../src/rpc/router.ts";
 import {
   EchoSchema,
@@ -24,6 +23,7 @@ import {
   streamOf,
 } from "../support/echo-service.ts";
 import { encode, envelope, envelopes } from "../support/encode-request.ts";
+import { callInMemory, type MemoryAnswer } from "../support/in-memory.ts";
 
 const RUNS = Number(process.env["DIFFERENTIAL_RUNS"] ?? 1_000);
 

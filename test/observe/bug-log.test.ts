@@ -1,10 +1,10 @@
 import { describe, expect, it } from "vitest";
 import { observerStages } from "../../src/gateway/observer-stages.ts";
-import { callInMemory } from "../../src/listen/in-memory.ts";
 import { BugLog } from "../../src/observe/bug-log.ts";
 import type { LogFields } from "../../src/observe/log.ts";
 import { createRouter } from "../../src/rpc/router.ts";
 import { echoRegistry, echoService, SAY } from "../support/echo-service.ts";
+import { callInMemory } from "../support/in-memory.ts";
 
 /** Calls a handler that throws `thrown`; returns the answer and what was logged. */
 async function callBroken(thrown: () => never) {

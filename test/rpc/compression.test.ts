@@ -1,7 +1,6 @@
 import { brotliCompressSync, brotliDecompressSync, gunzipSync, gzipSync } from "node:zlib";
 import { Code, ConnectError } from "@connectrpc/connect";
 import { describe, expect, it } from "vitest";
-import { callInMemory } from "../../src/listen/in-memory.ts";
 import { findCompression, negotiateCompression } from "../../src/rpc/compression.ts";
 import { createRouter } from "../../src/rpc/router.ts";
 import {
@@ -14,6 +13,7 @@ import {
   streamOf,
 } from "../support/echo-service.ts";
 import { encode, envelope, envelopes } from "../support/encode-request.ts";
+import { callInMemory } from "../support/in-memory.ts";
 import { startTestGateway } from "../support/test-gateway.ts";
 
 describe("negotiateCompression()", () => {

@@ -4,7 +4,6 @@ import { Code, ConnectError } from "@connectrpc/connect";
 import { describe, expect, it } from "vitest";
 import { RetryInfoSchema } from "../../gen/google/rpc/error_details_pb.ts";
 import { gatewayError } from "../../src/errors/reasons.ts";
-import { callInMemory } from "../../src/listen/in-memory.ts";
 import { createRouter } from "../../src/rpc/router.ts";
 import {
   EchoSchema,
@@ -18,6 +17,7 @@ import {
   streamOf,
 } from "../support/echo-service.ts";
 import { encode, envelope, envelopes } from "../support/encode-request.ts";
+import { callInMemory } from "../support/in-memory.ts";
 
 const codes = Object.values(Code).filter((code) => typeof code === "number");
 

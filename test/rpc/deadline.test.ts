@@ -2,7 +2,6 @@ import type { ConnectError } from "@connectrpc/connect";
 import { Code } from "@connectrpc/connect";
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { callInMemory } from "../../src/listen/in-memory.ts";
 import type { Call } from "../../src/rpc/call.ts";
 import { parseConnectTimeout } from "../../src/rpc/connect/timeout.ts";
 import { parseGrpcTimeout } from "../../src/rpc/grpc/timeout.ts";
@@ -17,6 +16,7 @@ import {
   SAY,
 } from "../support/echo-service.ts";
 import { encode, envelope } from "../support/encode-request.ts";
+import { callInMemory } from "../support/in-memory.ts";
 import { ManualClock } from "../support/manual-clock.ts";
 
 const LONGEST = 2 ** 31 - 1;

@@ -1,11 +1,11 @@
 import type { ConnectError } from "@connectrpc/connect";
 import { expect, it } from "vitest";
 import { gatewayError } from "../../src/errors/reasons.ts";
-import { callInMemory } from "../../src/listen/in-memory.ts";
 import { DEFAULT_CALL_LIMITS } from "../../src/rpc/limits.ts";
 import { createRouter } from "../../src/rpc/router.ts";
 import { EchoSchema, echo, echoRegistry, echoService, SAY } from "../support/echo-service.ts";
 import { encode, envelope } from "../support/encode-request.ts";
+import { callInMemory } from "../support/in-memory.ts";
 import { ManualClock } from "../support/manual-clock.ts";
 
 const REQUEST = envelope(0, encode(EchoSchema, echo({ text: "x" }), "proto"));

@@ -2,7 +2,6 @@ import { fromBinary } from "@bufbuild/protobuf";
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { gatewayError } from "../../src/errors/reasons.ts";
-import { callInMemory } from "../../src/listen/in-memory.ts";
 import { createRouter } from "../../src/rpc/router.ts";
 import {
   EchoSchema,
@@ -14,6 +13,7 @@ import {
   streamOf,
 } from "../support/echo-service.ts";
 import { encode, envelope, envelopes } from "../support/encode-request.ts";
+import { callInMemory } from "../support/in-memory.ts";
 
 const app = createRouter(
   [

@@ -8,7 +8,6 @@ import {
 } from "../../gen/google/rpc/error_details_pb.ts";
 import { StatusSchema } from "../../gen/google/rpc/status_pb.ts";
 import { gatewayError } from "../../src/errors/reasons.ts";
-import { callInMemory } from "../../src/listen/in-memory.ts";
 import { createRouter, type RouterOptions } from "../../src/rpc/router.ts";
 import {
   type Echo,
@@ -22,6 +21,7 @@ import {
   streamOf,
 } from "../support/echo-service.ts";
 import { encode, envelope, envelopes } from "../support/encode-request.ts";
+import { callInMemory } from "../support/in-memory.ts";
 
 const GRPC = { "content-type": "application/grpc", te: "trailers" };
 

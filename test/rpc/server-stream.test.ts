@@ -2,7 +2,6 @@ import { fromBinary, type Message } from "@bufbuild/protobuf";
 import { Code, type ConnectError } from "@connectrpc/connect";
 import { describe, expect, it } from "vitest";
 import { gatewayError } from "../../src/errors/reasons.ts";
-import { callInMemory } from "../../src/listen/in-memory.ts";
 import type { Receiver, TransportCall } from "../../src/listen/transport.ts";
 import type { ResponseStream } from "../../src/rpc/handler.ts";
 import type { CallLimits } from "../../src/rpc/limits.ts";
@@ -17,6 +16,7 @@ import {
   SAY,
 } from "../support/echo-service.ts";
 import { encode, envelope, envelopes } from "../support/encode-request.ts";
+import { callInMemory } from "../support/in-memory.ts";
 import { ManualClock } from "../support/manual-clock.ts";
 
 /** A source that holds the newest value only, as a watch does. */

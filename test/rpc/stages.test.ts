@@ -1,6 +1,5 @@
 import { Code, ConnectError } from "@connectrpc/connect";
 import { describe, expect, it } from "vitest";
-import { callInMemory } from "../../src/listen/in-memory.ts";
 import type { HttpRefusal } from "../../src/rpc/http-refusal.ts";
 import { createRouter } from "../../src/rpc/router.ts";
 import type { FinishedCall } from "../../src/rpc/stages.ts";
@@ -15,6 +14,7 @@ import {
   streamOf,
 } from "../support/echo-service.ts";
 import { encode, envelope } from "../support/encode-request.ts";
+import { callInMemory } from "../support/in-memory.ts";
 import { ManualClock } from "../support/manual-clock.ts";
 
 const headers = { "content-type": "application/json", "x-request-id": "abc-1" };

@@ -5,7 +5,6 @@ import { loadConfig } from "../../src/config/load.ts";
 import { observerStages } from "../../src/gateway/observer-stages.ts";
 import { registry } from "../../src/lib/any-registry.ts";
 import { systemClock as clock } from "../../src/lib/clock.ts";
-import { callInMemory } from "../../src/listen/in-memory.ts";
 import { BugLog } from "../../src/observe/bug-log.ts";
 import { createOperationsHandlers } from "../../src/operations/operations-service.ts";
 import { createWatcherHandlers } from "../../src/operations/watcher-service.ts";
@@ -13,6 +12,7 @@ import { defineService } from "../../src/rpc/handler.ts";
 import { createRouter } from "../../src/rpc/router.ts";
 import type { OperationsApi } from "../../src/upstream/operations-api.ts";
 import { WaitingEngine } from "../../src/waiting/engine.ts";
+import { callInMemory } from "../support/in-memory.ts";
 
 const NAME = "projects/p/locations/l/datasets/d/operations/1";
 

@@ -1,6 +1,7 @@
 import type { ListenerLimits } from "../limits.ts";
 import { ConnectionError, DEFAULT_WINDOW, ErrorCode, FRAME_PAYLOAD_BYTES, MAX_31_BITS } from "./frame.ts";
 import { settingsFrame } from "./frame-writer.ts";
+import { DEFAULT_TABLE_BYTES } from "./hpack-decoder.ts";
 
 /** Identifiers of settings (RFC 9113 §6.5.2, RFC 9218 §2.1). */
 export const Setting = {
@@ -33,7 +34,7 @@ export function ownSettings(limits: ListenerLimits): Buffer {
  */
 export class PeerSettings {
   initialWindow = DEFAULT_WINDOW;
-  #headerTableBytes = 4_096;
+  #headerTableBytes = DEFAULT_TABLE_BYTES;
 
   /**
    * Reads the payload of a SETTINGS frame. True: the peer has made its header table smaller, if only for a moment,

@@ -23,7 +23,7 @@ export interface StreamOwner {
 const WIDEN_BYTES = DEFAULT_WINDOW >>> 1;
 
 /**
- * One HTTP/2 stream as a {@link TransportCall}. Two sides work on it: `incoming.ts` brings what has arrived, which is
+ * One HTTP/2 stream as a {@link TransportCall}. Two sides work on it: `requests.ts` brings what has arrived, which is
  * told at the end of a read, once, in order; `send-queue.ts` takes what has to leave.
  */
 export class Http2Stream implements TransportCall {

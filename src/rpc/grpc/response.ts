@@ -1,9 +1,8 @@
 import type { ConnectError } from "@connectrpc/connect";
-import { retryAfterSeconds } from "../../errors/retry-delay.ts";
 import type { ResponseHeaders } from "../../listen/transport.ts";
 import { encodeMessage } from "../envelope.ts";
 import type { Answering } from "../protocol.ts";
-import { addMetadata, type HeaderRecord } from "../response-metadata.ts";
+import { addMetadata, addRetryAfter, type HeaderRecord } from "../response-metadata.ts";
 import { addGrpcStatus } from "./error.ts";
 
 /** Trailers of a call that went well and has no metadata. Shared: one object for all of them. */
@@ -34,8 +33,7 @@ export function failGrpc(call: Answering, error: ConnectError): void {
   }
   addMetadata(headers, call.trailerMetadata);
   addGrpcStatus(headers, error);
-  const retryAfter = retryAfterSeconds(error);
-  if (retryAfter !== undefined) headers["retry-after"] = retryAfter;
+  addRetryAfter(headers, error);
   call.carrier.answer(200, headers);
 }
 

@@ -1,4 +1,10 @@
-import type { App, Receiver, RequestHeaders, ResponseHeaders, TransportCall } from "./transport.ts";
+import type {
+  App,
+  Receiver,
+  RequestHeaders,
+  ResponseHeaders,
+  TransportCall,
+} from "../../src/listen/transport.ts";
 
 /** A request to {@link callInMemory}. */
 export interface MemoryRequest {
