@@ -44,13 +44,18 @@ export abstract class Exchange {
   #size = 0;
   #limit: number;
   #released = false;
-  /** For so many milliseconds at least it has been under way, and has been silent. */
-  #lasted = 0;
+  /** For so many milliseconds at least it has been silent. */
   #silent = 0;
+  #lasted = 0;
 
   constructor(limits: ExchangeLimits) {
     this.#limits = limits;
     this.#limit = limits.body;
+  }
+
+  /** For so many milliseconds at least it has been under way or waited for a connection, see {@link age}. */
+  get lastedMs(): number {
+    return this.#lasted;
   }
 
   /** The answer is complete. Exactly one of this and {@link onFailure} is called, once. */

@@ -18,19 +18,23 @@ import { SendFailure } from "./send-failure.ts";
 export interface SendLimits extends Pick<ExchangeLimits, "body" | "errorBody" | "requestMs"> {
   /** Connections to the upstream at most; each carries one request at a time. */
   readonly connections: number;
-  /**
-   * Requests that wait for a connection at most, those of calls and those in the background each; more fail at once
-   * instead of waiting past their use.
-   */
+  /** Requests that wait for a connection at most, those of calls and those in the background each. */
   readonly waiting: number;
+  /**
+   * Milliseconds. Once the first call in line has waited so long, calls that come fail at once: they would wait no less,
+   * maybe past their use.
+   */
+  readonly waitMs: number;
 }
 
 /** Why these: see each line. */
 export const DEFAULT_SEND_LIMITS: SendLimits = {
   // 64 connections are 640 requests/s at 100 ms each, several times what the upstream's quotas allow.
   connections: 64,
-  // At 640 requests/s the last of 1,000 waits 1.6 s; beyond that a caller is better told to come back.
-  waiting: 1000,
+  // A bound for memory, 3 KiB each. An upstream that answers within a few milliseconds is through with them in a second.
+  waiting: 10_000,
+  // Less than a quarter of the deadlines that Google's clients set (10 s and more), the rest of which a call still needs.
+  waitMs: 2_000,
   // Get, List and Cancel answer in well under a second; Google's own clients give up after 10 s to 60 s.
   requestMs: 60_000,
   // A list of 1,000 operations with large errors is a few MiB; what callers accept is 4 MiB of protobuf.
@@ -100,7 +104,7 @@ export class Sender {
       return;
     }
     const line = listener.background ? this.#background : this.#waiting;
-    const refused = this.#closed ? "closed" : line.size >= this.#limits.waiting ? "busy" : undefined;
+    const refused = this.#closed ? "closed" : this.#isOverloaded(line) ? "busy" : undefined;
     if (refused) {
       listener.onFailure(new SendFailure(refused, false));
       return;
@@ -149,6 +153,11 @@ export class Sender {
     const poll = this.#background.first?.value;
     if (!poll) return call;
     return (call ? this.#share.takeTurn() : this.#share.hasRoom) ? poll : call;
+  }
+
+  #isOverloaded(line: LinkedList<Delivery>): boolean {
+    const { waiting, waitMs } = this.#limits;
+    return line.size >= waiting || (line === this.#waiting && (line.first?.value.lastedMs ?? 0) >= waitMs);
   }
 
   #unqueue(delivery: Delivery): void {

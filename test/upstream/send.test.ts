@@ -1,12 +1,13 @@
 import { afterEach, describe, expect, test } from "vitest";
 import type { CallContext } from "../../src/lib/call-context.ts";
-import { systemClock } from "../../src/lib/clock.ts";
+import { type Clock, systemClock } from "../../src/lib/clock.ts";
 import type { RestRequest, RestResponse } from "../../src/lib/rest.ts";
 import type { ConnectionTimeouts } from "../../src/upstream/dispatcher.ts";
 import { Sender, type SendLimits, type SendListener } from "../../src/upstream/send.ts";
 import { SendFailure } from "../../src/upstream/send-failure.ts";
 import { fastest } from "../support/fastest.ts";
 import { FaultServer, type Reply, type Script } from "../support/fault-server.ts";
+import { ManualClock } from "../support/manual-clock.ts";
 import { OpenCall } from "../support/open-call.ts";
 import { SeededRandom } from "../support/seeded-random.ts";
 
@@ -51,9 +52,10 @@ describe.each(["own", "undici"] as const)("a sender over HTTP/1.1, %s", (http1) 
     script: Script,
     limits: Partial<SendLimits> = {},
     timeouts: Partial<ConnectionTimeouts> = {},
+    clock: Clock = systemClock,
   ) {
     const server = await FaultServer.start(script);
-    const sender = new Sender({ origin: server.origin, limits, timeouts, http1 }, systemClock);
+    const sender = new Sender({ origin: server.origin, limits, timeouts, http1 }, clock);
     cleanups.push(
       () => server.close(),
       () => sender.close(),
@@ -398,6 +400,25 @@ describe.each(["own", "undici"] as const)("a sender over HTTP/1.1, %s", (http1) 
       replies[n]!();
     }
     expect(await Promise.all(sent.slice(0, 3))).toEqual([200, 200, 200]);
+  });
+
+  test("takes any crowd that an upstream is quick with, and refuses who comes behind a call that has waited for 2 s", async () => {
+    const held: Reply[] = [];
+    let quick = false;
+    const script: Script = (_, reply) => (quick ? reply.json(200, {}) : void held.push(reply));
+    const clock = new ManualClock();
+    const { sender } = await upstream(script, { connections: 1 }, {}, clock);
+    const call = () => outcome(send(sender, GET, HEADERS, new OpenCall()));
+    const crowd = Array.from({ length: 3_000 }, call);
+    await clock.advance(1_900);
+    crowd.push(call());
+    await clock.advance(100);
+    expect(await call()).toBe("busy");
+    await until(() => held.length === 1);
+    quick = true;
+    held[0]?.json(200, {});
+    expect(new Set(await Promise.all(crowd))).toEqual(new Set([200]));
+    expect(await call()).toBe(200);
   });
 
   test("gives connections to calls before polls, however many polls wait, and refuses too many of either alone", async () => {
