@@ -57,7 +57,8 @@ export async function runUntilStopped(
       firstStop = monotonic();
       log.info("draining", { signal });
       stop.resolve(EXIT.OK);
-    } else if (monotonic() - firstStop > SAME_REQUEST_MS) process.exit(SIGNAL_EXIT[signal]);
+    } else if (monotonic() - firstStop > SAME_REQUEST_MS)
+      void log.flush().then(() => process.exit(SIGNAL_EXIT[signal]));
   };
   process.on("SIGTERM", () => onSignal("SIGTERM"));
   process.on("SIGINT", () => onSignal("SIGINT"));

@@ -90,9 +90,13 @@ function describe(error: Error, depth: number): Record<string, unknown> {
 /** How long the end of the process waits for the reader of the log, ms. */
 const MAX_FLUSH_MS = 500;
 
-function flush(destination: { flush(done: (error?: Error) => void): void }): Promise<void> {
+function flush(destination: ReturnType<typeof pino.destination>): Promise<void> {
   return new Promise((resolve) => {
-    const timer = setTimeout(resolve, MAX_FLUSH_MS);
+    const timer = setTimeout(() => {
+      // Pino would try it again when the process exits, and again, until somebody reads.
+      destination.flushSync = () => {};
+      resolve();
+    }, MAX_FLUSH_MS);
     // An error means that the reader is gone: nothing is left to write to.
     destination.flush(() => {
       clearTimeout(timer);

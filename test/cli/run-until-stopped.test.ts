@@ -75,6 +75,7 @@ it("ends at once on a second signal, with the code that shells give it", async (
   time.now = 501;
   process.emit("SIGINT");
   process.emit("SIGTERM");
+  await new Promise((resolve) => setImmediate(resolve));
   expect(process.exits).toEqual([130, 143]);
   drained.resolve();
   await code;

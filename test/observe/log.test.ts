@@ -1,3 +1,5 @@
+import { spawn } from "node:child_process";
+import { once } from "node:events";
 import { closeSync, mkdtempSync, openSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -61,4 +63,21 @@ it("follows a ring of causes only so far", async () => {
   const error = new Error("ring");
   error.cause = error;
   expect(await lines("info", (log) => log.error("x", { error }))).toHaveLength(1);
+});
+
+it("lets the process end although nobody reads the log", async () => {
+  const program = `
+    import { createLog } from ${JSON.stringify(import.meta.resolve("../../src/observe/log.ts"))};
+    // As in the gateway, where Node makes the pipe one that does not block.
+    process.stderr.on("error", () => {});
+    const log = createLog("info", 2);
+    for (let line = 0; line < 900; line++) log.info("x".repeat(1_000));
+    await log.flush();
+    process.exit(3);`;
+  const child = spawn(process.execPath, ["--input-type=module", "--eval", program], {
+    stdio: ["ignore", "ignore", "pipe"],
+  });
+  const late = setTimeout(() => child.kill("SIGKILL"), 15_000);
+  expect(await once(child, "exit")).toEqual([3, null]);
+  clearTimeout(late);
 });
