@@ -71,6 +71,8 @@ export class Listing implements Poll {
   readonly #listener: ListListener;
   #pageSize = PAGE_SIZE;
   #pageToken = "";
+  /** The token of an earlier page of this pass, to see whether they go round in a ring. */
+  #milestone = "";
   #pages = 0;
   #whole = true;
   #call: EngineCall | undefined;
@@ -156,13 +158,18 @@ export class Listing implements Poll {
   #arrived(page: ListOperationsResponse, ticket: ReadTicket, readTime: number): void {
     this.#pages++;
     if (page.unreachable.length > 0) this.#whole = false;
-    const seen = page.operations.map(
+    // One without a name can be neither told from others nor read again.
+    const named = page.operations.filter(({ name }) => name !== "");
+    const seen = named.map(
       (operation) => new Observation(encodeOperation(operation), ticket.sentAt, readTime),
     );
     const token = page.nextPageToken;
     const pages = this.#pages;
     // A token that comes again, or pages without end, would keep the pass running for ever.
-    const stuck = token !== "" && (token === this.#pageToken || pages >= MAX_PAGES);
+    const stuck =
+      token !== "" && (token === this.#pageToken || token === this.#milestone || pages >= MAX_PAGES);
+    // Brent's way to find a ring of any length: the token of each power of two is waited for again.
+    if ((pages & (pages - 1)) === 0) this.#milestone = token;
     const whole = this.#whole && !stuck;
     if (token !== "" && !stuck) {
       this.#pageToken = token;
@@ -194,6 +201,7 @@ export class Listing implements Poll {
 
   #reset(): void {
     this.#pageToken = "";
+    this.#milestone = "";
     this.#pages = 0;
     this.#whole = true;
   }
