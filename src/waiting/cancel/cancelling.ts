@@ -9,6 +9,8 @@ import type { EndListener } from "../../lib/end-listeners.ts";
 import type { TraceContext } from "../../lib/trace-context.ts";
 import type { UpstreamCall } from "../../upstream/operations-api.ts";
 import type { Observation } from "../facts/observation.ts";
+import { retryAfter } from "../facts/read-failure.ts";
+import { MIN_INTERVAL_MS } from "../schedule/schedule.ts";
 import type { ReadTarget } from "../share/read-target.ts";
 import type { CancelAttempt, CancelAttempts, Canceller } from "./cancel-attempts.ts";
 import type { CancelResult } from "./cancel-resolution.ts";
@@ -99,7 +101,7 @@ export function outcomeOf(seen: Observation, before: boolean): DoneOutcome {
 export function unresolved(last: ConnectError | undefined): ConnectError {
   const why = last ? `; last: ${last.rawMessage}` : "";
   return gatewayError("CANCEL_UNRESOLVED", `what became of the cancel was not known in time${why}`, {
-    retryDelayMs: 1_000,
+    retryDelayMs: Math.max((last && retryAfter(last)) ?? 0, MIN_INTERVAL_MS),
     cause: last,
   });
 }

@@ -253,3 +253,14 @@ test("a quota that refuses the cancel pauses the polls of its project and region
   const next = upstream.requests("get").find((read) => read.at > at);
   expect(next!.at - at).toBeGreaterThanOrEqual(30_000);
 });
+
+test("a cancel that quotas kept from being sent until the time was up says when to call again", async () => {
+  const { upstream, wait } = bench(post({ status: 429, headers: { "retry-after": "600" } }, false, 9));
+  upstream.start(NAME, 3_600_000);
+  const error = await wait(4_000).then(
+    () => undefined,
+    (cause) => ConnectError.from(cause),
+  );
+  expect(error?.findDetails(ErrorInfoSchema)[0]?.reason).toBe("CANCEL_UNRESOLVED");
+  expect(error?.findDetails(RetryInfoSchema)[0]?.retryDelay?.seconds).toBe(600n);
+});
