@@ -115,7 +115,9 @@ export class WaitingEngine {
       room,
     });
     const { maxCollectionOperations } = config;
-    this.#collections = new Collections({ ...tools, room, maxCollectionOperations }, this.#scopes);
+    // What a list has brought is counted already, so that as many as are allowed are not too many.
+    const overfull = () => this.#operations > config.maxOperations;
+    this.#collections = new Collections({ ...tools, overfull, maxCollectionOperations }, this.#scopes);
     const life = { clock, random, heartbeat: config.heartbeat, maxStreamAge: config.maxStreamAge };
     const { tracker } = this;
     const collections = this.#collections;

@@ -10,6 +10,8 @@ import { EngineBench, operationName } from "../support/engine-bench.ts";
 import { StreamReader } from "../support/stream-reader.ts";
 
 const NAME = operationName(1);
+const PARENT = NAME.replace(/\/operations\/.*/, "");
+const HOUR = 3_600_000;
 
 /** A policy of the test: callers by name, whose rights can be taken away. */
 class Policy implements Authorizer {
@@ -149,4 +151,19 @@ test("over waiting.max_operations a new operation is refused, a tracked one is n
   });
   expect(third.error?.findDetails(RetryInfoSchema)).toHaveLength(1);
   expect(new StreamReader(engine.watchOperation(operationName(2), call())).error).toBeUndefined();
+});
+
+test("as many operations as waiting.max_operations allows are not too many, those of a collection among them", async () => {
+  const { engine, upstream, clock, call } = new EngineBench({ config: { maxOperations: 3 } });
+  for (const id of [1, 2]) upstream.start(operationName(id), HOUR);
+  upstream.start(operationName(1, "another"), HOUR);
+  const collection = new StreamReader(engine.watchOperations(PARENT, "", call()));
+  await clock.advance(1_000);
+  new StreamReader(engine.watchOperation(operationName(1, "another"), call()));
+  await clock.advance(60_000);
+  expect(engine.stats.operations).toBe(3);
+  expect(collection.ended, "nor does a newcomer send those away who are in").toBe(false);
+  upstream.start(operationName(3), HOUR);
+  const error = await clock.run(collection.end);
+  expect(error?.findDetails(ErrorInfoSchema)[0]?.reason).toBe("TOO_MANY_OPERATIONS");
 });

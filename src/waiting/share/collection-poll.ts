@@ -31,8 +31,8 @@ export interface CollectionTools extends ListTools {
   readonly delivery: Delivery;
   /** `waiting.max_collection_operations`. Above it the caller is told to filter. */
   readonly maxCollectionOperations: number;
-  /** Whether there is room for another operation; beyond the limit of the one collection. */
-  readonly room: () => boolean;
+  /** Whether more operations are tracked in all than `waiting.max_operations` allows. */
+  readonly overfull: () => boolean;
   readonly over: (poll: CollectionPoll) => void;
 }
 
@@ -127,7 +127,7 @@ export class CollectionPoll implements ListListener {
     const { size } = this.view.entries;
     const { maxCollectionOperations: most } = this.#tools;
     if (size > most) this.#end(tooLarge(most));
-    else if (!this.#tools.room()) this.#end(noRoom());
+    else if (this.#tools.overfull()) this.#end(noRoom());
     else if (this.completed !== undefined) this.#tools.delivery.notify(this.followers);
   }
 
