@@ -183,7 +183,8 @@ export class WaitingEngine {
    */
   get(name: string, call: UpstreamCall, maxStalenessMs = 0): Promise<Encoded<Operation>> {
     const target = this.readTarget(this.target(name, call.authorization));
-    const known = this.#recall(target.key, Math.min(maxStalenessMs, MAX_STALENESS_MS));
+    const { reauthorizeInterval } = this.options.config;
+    const known = this.#recall(target.key, Math.min(maxStalenessMs, MAX_STALENESS_MS, reauthorizeInterval));
     if (known) return Promise.resolve(known.operation);
     return new CallRead(target, call, this.reads, (seen) => {
       if (maxStalenessMs > 0) this.#keep(target.key, seen, MAX_STALENESS_MS);

@@ -169,6 +169,23 @@ test("what a poll has read serves callers who allow staleness", async () => {
   gone.end();
 });
 
+test("whatever staleness a caller allows, his right is not older than waiting.reauthorize_interval", async () => {
+  const { clock, engine, upstream, call, upstreamCall } = new EngineBench({
+    config: { reauthorizeInterval: 2_000 },
+  });
+  const behaviour = { allows: () => true };
+  upstream.behaviour = behaviour;
+  upstream.start(NAME, 600_000, "response", 600_000);
+  const waiting = call();
+  waitForOperation(engine, NAME, undefined, waiting).catch(() => {});
+  await clock.advance(1_000);
+  behaviour.allows = () => false;
+  await clock.run(engine.get(NAME, upstreamCall(), 60_000));
+  await clock.advance(2_000);
+  const answer = engine.get(NAME, upstreamCall(), 60_000);
+  await expect(clock.run(answer)).rejects.toMatchObject({ code: Code.PermissionDenied });
+});
+
 test("a caller who leaves takes his read along, unless somebody shares it", async () => {
   const { clock, engine, upstream, call } = new EngineBench({ behaviour: { latency: () => 1_000 } });
   upstream.start(NAME, 60_000);
