@@ -3,8 +3,9 @@ import { type Operation, OperationSchema } from "../../gen/google/longrunning/op
 import { Code } from "../../gen/google/rpc/code_pb.ts";
 import { registry } from "../lib/any-registry.ts";
 import { codeName } from "../lib/code-names.ts";
+import { isObject } from "../lib/json-document.ts";
 
-/** The states that an operator sees; the same words as `lrogateway.v1.OperationState`. */
+/** The states that an operator sees; the same words as `lrogateway.v1.State`. */
 export type OperationState =
   | "RUNNING"
   | "CANCELLING"
@@ -86,8 +87,4 @@ function textIn(object: JsonObject, name: string): string {
 function objectIn(object: JsonObject, name: string): JsonObject {
   const value = object[name];
   return isObject(value) ? value : {};
-}
-
-function isObject(value: JsonValue | undefined): value is JsonObject {
-  return typeof value === "object" && value !== null && !Array.isArray(value);
 }

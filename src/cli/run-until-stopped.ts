@@ -18,7 +18,7 @@ export interface ProcessEvents extends WarningEvents {
   exit(code: number): never;
 }
 
-/** A signal that stops the process, and when it came. */
+/** A signal that may stop the process. */
 export type StopSignal = "SIGTERM" | "SIGINT" | "SIGHUP";
 
 /** Exit codes for a stop without draining, as shells count: 128 + the signal's number. */

@@ -102,7 +102,7 @@ export interface WaitingConfig {
   readonly heartbeat: number;
   /** Age at which a watch stream ends (jittered) and the client reattaches. */
   readonly maxStreamAge: number;
-  /** How often the right of a waiting caller is checked again; bounds the age of cached finished operations too. */
+  /** The longest time that a finished operation is answered from memory; how often an authorizer is asked again. */
   readonly reauthorizeInterval: number;
   /** Read budget for each project and region; absent: learnt from the upstream's answers. */
   readonly readsPerSecond: number | undefined;

@@ -179,7 +179,7 @@ export const configSchema = z.strictObject({
       default: "1m",
       min: "1s",
       max: "1h",
-      doc: "How often the right of a waiting caller is checked again; also the longest time that GetOperation answers from memory, of a finished operation or within `lro-max-staleness`.",
+      doc: "The longest time that GetOperation answers from memory, of a finished operation or within `lro-max-staleness`; then the API is asked again, and so decides again whether the caller may read it.",
     }),
     reads_per_second: optionalRate({
       max: 100_000,

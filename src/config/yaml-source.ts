@@ -5,9 +5,9 @@ import { KEY_BY_PATH, namesIn } from "./keys.ts";
 import { type Problem, show } from "./problem.ts";
 
 /**
- * Reads the settings of a YAML file (YAML 1.2 core schema, so `no` and `08:00` are texts). A key may also be
- * written with its dots, `upstream.endpoint: …`. Unknown keys, keys that stand twice and sections that are not mappings become problems with their line. Aliases are refused: they save
- * nothing in a file this small, and expand without bound.
+ * Reads the settings of a YAML file (YAML 1.2 core schema, so `no` and `08:00` are texts). A key may also be written with
+ * its dots, `upstream.endpoint: …`. Unknown keys, keys that stand twice and sections that are not mappings become problems
+ * with their line. Aliases are refused: they save nothing in a file this small, and expand without bound.
  */
 export function readYaml(text: string, file: string): SourceResult {
   return new YamlReader(file).read(text);

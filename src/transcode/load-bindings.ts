@@ -10,7 +10,7 @@ const HEALTHCARE_RULES = fileURLToPath(new URL("./rules/healthcare.yaml", import
 
 /**
  * Reads, checks and compiles the rules that the configuration asks for: its file, or the Healthcare rules. For start
- * only, hence synchronous. Every problem of the file is reported, in its order. A file that cannot be read is a problem like any other.
+ * only, hence synchronous. Every problem of the file is reported, in its order; that it cannot be read is one, too.
  */
 export function loadBindings(config: Pick<UpstreamConfig, "rules" | "apiVersion">): RulesResult<Bindings> {
   const file = config.rules ?? HEALTHCARE_RULES;

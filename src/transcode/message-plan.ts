@@ -15,6 +15,7 @@ export const Kind = {
   ANY: 7,
   STRING_MAP: 8,
 } as const;
+/** One of them. */
 export type Kind = (typeof Kind)[keyof typeof Kind];
 
 /** A field, ready for the transcoder. */

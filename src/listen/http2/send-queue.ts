@@ -76,11 +76,6 @@ export class SendQueue {
     this.#last = stream;
   }
 
-  /** How many streams wait for the window of the connection. */
-  get starving(): number {
-    return this.#starved.length;
-  }
-
   /** Forgets a stream that is cut: for the window of the connection it could wait as long as its peer likes. */
   remove(stream: Http2Stream): void {
     for (const chunk of stream.body) this.waitingBytes -= chunk.length;

@@ -1,4 +1,4 @@
-import { fromBinary, type JsonObject, type JsonValue, toJson } from "@bufbuild/protobuf";
+import { fromBinary, type JsonValue, toJson } from "@bufbuild/protobuf";
 import { type Any, StructSchema, type Timestamp, timestampMs } from "@bufbuild/protobuf/wkt";
 import {
   type OperationMetadata,
@@ -8,6 +8,7 @@ import { OperationMetadataSchema as BetaOperationMetadataSchema } from "../../..
 import type { Operation } from "../../../gen/google/longrunning/operations_pb.ts";
 import { Code } from "../../../gen/google/rpc/code_pb.ts";
 import { State } from "../../../gen/lrogateway/v1/operation_watcher_pb.ts";
+import { isObject } from "../../lib/json-document.ts";
 
 /** Units of work, as the operation's metadata counts them. */
 export interface Counters {
@@ -121,8 +122,4 @@ function counters(json: JsonValue | undefined): Counters | undefined {
 function count(json: JsonValue | undefined): bigint {
   const isCount = (typeof json === "string" && /^[0-9]{1,18}$/.test(json)) || Number.isSafeInteger(json);
   return isCount ? BigInt(json as string | number) : 0n;
-}
-
-function isObject(json: JsonValue | undefined): json is JsonObject {
-  return typeof json === "object" && json !== null && !Array.isArray(json);
 }

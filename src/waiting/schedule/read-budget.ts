@@ -1,19 +1,11 @@
 import { LearntRate } from "./learnt-rate.ts";
 
-/**
- * Scheduling, second half: whether a read that is due may be sent. One budget for each project and region, since that
- * is how the upstream counts. A pure state machine; moments are monotonic milliseconds.
- *
- * Polls are spaced evenly. A call that a caller waits for may use up what is left of the last second at once; the
- * polls then make room for it.
- */
-
 /** A configured rate is used up to this share: evenly spaced reads arrive unevenly, and a limit is a limit. */
 const CONFIGURED_SHARE = 0.97;
 
 /**
  * Timers fire late, on a busy machine by many milliseconds; a poll that is late by up to this does not delay those after
- * it. That no second holds more than its share all the same, {@link ReadBudget.windowAt} sees to.
+ * it. That no second holds more than its share all the same, `#windowAt` sees to.
  */
 const LATENESS_MS = 200;
 
@@ -40,6 +32,13 @@ const MAX_RETRY_AFTER_MS = 24 * 3_600_000;
 /** Polls do not all start in the very millisecond in which a pause ends. */
 const AFTER_PAUSE_MS = 50;
 
+/**
+ * Scheduling, second half: whether a read that is due may be sent. One budget for each project and region, since that
+ * is how the upstream counts. A pure state machine; moments are monotonic milliseconds.
+ *
+ * Polls are spaced evenly. A call that a caller waits for may use up what is left of the last second at once; the
+ * polls then make room for it.
+ */
 export class ReadBudget {
   readonly #configured: number | undefined;
   readonly #learnt = new LearntRate();
