@@ -52,7 +52,7 @@ function word(text: string, form: RegExp): string {
 }
 
 /**
- * What lies at the bottom of a failure: the code of the system, of TLS or of the HTTP library (`ECONNREFUSED`,
+ * What lies at the bottom of a failure: the code of the system, of TLS or of undici (`ECONNREFUSED`,
  * `DEPTH_ZERO_SELF_SIGNED_CERT`, `UND_ERR_SOCKET`), else the kind of the failure inside (`headers-timeout`), else its
  * reason; of several the innermost.
  */
