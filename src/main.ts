@@ -8,6 +8,8 @@ import { runProgram } from "./cli/program.ts";
 import { systemClock } from "./lib/clock.ts";
 import { scrub } from "./observe/scrub.ts";
 
+const outputGone = new AbortController();
+
 const io: CommandIo = {
   program: programAsCalled(process.argv[1] ?? "lro-gateway", process.cwd(), process.env["PATH"]),
   env: process.env,
@@ -16,15 +18,26 @@ const io: CommandIo = {
   columns: process.stdout.columns,
   terminal: process.stdout.isTTY ? process.stdout : undefined,
   clock: systemClock,
+  outputGone: outputGone.signal,
 };
 
-// `lro-gateway list … | head` closes the pipe early, and that is no failure. `serve` outlives its reader.
-for (const stream of [process.stdout, process.stderr])
-  stream.on("error", (error: NodeJS.ErrnoException) => {
-    if (error.code !== "EPIPE") throw error;
-  });
+let writeFailure: NodeJS.ErrnoException | undefined;
 
-void main().then((code) => process.exit(code));
+// `lro-gateway list … | head` closes the pipe early, and that is no failure; a full disk is one. `serve` outlives both.
+process.stdout.on("error", (error: NodeJS.ErrnoException) => {
+  // What is written after it fails, too.
+  if (error.code !== "EPIPE" && !outputGone.signal.aborted) writeFailure = error;
+  outputGone.abort();
+});
+// Nobody could be told.
+process.stderr.on("error", () => {});
+
+void main().then(async (code) => {
+  // That a write has failed is told after it.
+  await new Promise(setImmediate);
+  if (writeFailure) io.err(`lro-gateway: the output could not be written: ${writeFailure.message}\n`);
+  process.exit(writeFailure ? EXIT.FAILED : code);
+});
 
 async function main(): Promise<number> {
   try {

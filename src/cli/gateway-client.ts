@@ -70,6 +70,9 @@ function textOf(value: unknown): string | undefined {
   return typeof value === "string" ? value : undefined;
 }
 
+/** The longest `--timeout`: what Node.js can count is less than a day more. */
+const MAX_TIMEOUT = "576h";
+
 /** `--timeout` in milliseconds; `undefined` when it is not given. Throws a {@link CommandError} when it is wrong. */
 export function readTimeout(options: Readonly<Record<string, unknown>>): number | undefined {
   const given = options["timeout"];
@@ -77,6 +80,8 @@ export function readTimeout(options: Readonly<Record<string, unknown>>): number 
   const timeoutMs = parseDuration(String(given));
   if (timeoutMs === undefined || timeoutMs === 0)
     throw wrong(`--timeout: ${JSON.stringify(given)} is not a duration, for example 500ms or 30s`);
+  if (timeoutMs > (parseDuration(MAX_TIMEOUT) ?? 0))
+    throw wrong(`--timeout: ${JSON.stringify(given)} is longer than ${MAX_TIMEOUT}, 24 days`);
   return timeoutMs;
 }
 

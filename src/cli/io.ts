@@ -14,6 +14,8 @@ export interface CommandIo {
   readonly columns: number | undefined;
   /** The terminal that stdout is, for what is drawn in place; absent when it is a file or a pipe. */
   readonly terminal?: WriteStream | undefined;
+  /** Aborted when stdout takes no more: its reader has gone (`| head -1`), or the disk is full. Absent: it never is. */
+  readonly outputGone?: AbortSignal;
   /** Measures `--timeout`. */
   readonly clock: Pick<Clock, "setTimer">;
 }

@@ -37,6 +37,7 @@ export function endFollowing(
     io.err(`Stopped ${doing}. The operation is left alone; ${goOn}\n`);
     return SIGNAL_EXIT[stop.reason];
   }
+  if (stop.reason === "SIGPIPE") return SIGNAL_EXIT.SIGPIPE;
   const after = formatDuration(timeoutMs ?? 0);
   if (!last)
     throw new CommandError(`no state of the operation could be read within ${after}`, EXIT.NO_ANSWER);

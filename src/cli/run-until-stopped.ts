@@ -22,9 +22,10 @@ export interface ProcessEvents extends WarningEvents {
 export type StopSignal = "SIGTERM" | "SIGINT" | "SIGHUP";
 
 /** Exit codes for a stop without draining, as shells count: 128 + the signal's number. */
-export const SIGNAL_EXIT: Readonly<Record<StopSignal, number>> = {
+export const SIGNAL_EXIT: Readonly<Record<StopSignal | "SIGPIPE", number>> = {
   SIGHUP: 129,
   SIGINT: 130,
+  SIGPIPE: 141,
   SIGTERM: 143,
 };
 

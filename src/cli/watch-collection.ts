@@ -53,6 +53,7 @@ export async function watchCollection(following: CollectionFollowing): Promise<v
 
 /** The exit code of a watch without an outcome of its own. That its time is up is what was asked for. */
 export function endCollection(stop: StopWaiting, io: CommandIo): number {
+  if (stop.reason === "SIGPIPE") return SIGNAL_EXIT.SIGPIPE;
   if (stop.reason !== "SIGINT" && stop.reason !== "SIGTERM") return EXIT.OK;
   io.err("Stopped watching. The operations are left alone.\n");
   return SIGNAL_EXIT[stop.reason];

@@ -206,6 +206,17 @@ describe("the operator's client without an answer", () => {
   });
 });
 
+describe("--timeout", () => {
+  it.each(["get", "wait", "cancel"])(
+    "of %s is refused where it is longer than can be counted",
+    async (command) => {
+      const { code, stdout, stderr } = await client(command, DONE, "--timeout", "600h");
+      expect([code, stdout]).toEqual([2, ""]);
+      expect(stderr).toBe('lro-gateway: --timeout: "600h" is longer than 576h, 24 days\n');
+    },
+  );
+});
+
 describe("--token-file", () => {
   it("is refused when it is missing, empty or more than a token, and never repeated", async () => {
     const write = (text: string): string => {

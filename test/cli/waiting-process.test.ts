@@ -1,3 +1,4 @@
+import { existsSync } from "node:fs";
 import { afterAll, beforeAll, describe, expect, it, vi } from "vitest";
 import type { OperationSpec } from "../../src/emulator/operation-spec.ts";
 import { LAUNCHER, startCli, startCommand } from "../support/cli-process.ts";
@@ -58,6 +59,28 @@ describe.concurrent("Ctrl-C", () => {
     const { code, stdout, stderr } = await cancel.ended;
     expect([code, stdout]).toEqual([130, ""]);
     expect(stderr).toMatch(/^Stopped waiting\. The cancel may have been sent and is not taken back; /);
+  });
+});
+
+describe.concurrent("a reader that has seen enough", () => {
+  it.each(["an operation", "a dataset"])("ends the watch of %s", async (what) => {
+    const name = start();
+    const target = what === "a dataset" ? DATASET : name;
+    const watch = startCli(["watch", target, "--output", "json", "--address", world.gateway.address]);
+    await watch.matches(/RUNNING/);
+    watch.child.stdout?.destroy();
+    expect(await watch.ended).toMatchObject({ code: 141, stderr: "" });
+  });
+});
+
+describe.runIf(existsSync("/dev/full")).concurrent("a disk that is full", () => {
+  it.each(["get", "watch"])("makes %s fail and is named", async (command) => {
+    const line = `"$0" "$1" ${command} ${start()} --output json --address ${world.gateway.address} > /dev/full`;
+    const { code, stderr } = await startCommand("sh", ["-c", line, process.execPath, LAUNCHER]).ended;
+    expect([code, stderr]).toEqual([
+      1,
+      "lro-gateway: the output could not be written: ENOSPC: no space left on device, write\n",
+    ]);
   });
 });
 
