@@ -17,6 +17,9 @@ export const TAB = 0x09;
 export const SLASH = 0x2f;
 export const COLON = 0x3a;
 
+/** Characters that no field value may have (RFC 9110 §5.5), those among them that Latin-1 would cut to a line end. */
+export const NOT_IN_VALUE = /[^\t\x20-\x7e\x80-\xff]/;
+
 /** What a byte may be part of, by its value: the grammar of RFC 9110 §5 as a table, since every byte of a head is asked. */
 export const BYTES: Readonly<Uint8Array> = makeTable();
 

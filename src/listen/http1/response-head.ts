@@ -1,8 +1,6 @@
 import { STATUS_CODES } from "node:http";
+import { NOT_IN_VALUE } from "../../lib/http1/grammar.ts";
 import type { ResponseHeaders } from "../transport.ts";
-
-/** Characters that no field value may have (RFC 9110 §5.5), those among them that Latin-1 would cut to a line end. */
-const NO_VALUE = /[^\t\x20-\x7e\x80-\xff]/;
 
 const NAME = /^[!#$%&'*+\-.^_`|~0-9a-z]+$/;
 
@@ -38,6 +36,7 @@ export function fieldLines(headers: ResponseHeaders): string {
 }
 
 function fieldLine(name: string, value: string): string {
-  if (NO_VALUE.test(value)) throw new TypeError(`no value for the field ${name}: ${JSON.stringify(value)}`);
+  if (NOT_IN_VALUE.test(value))
+    throw new TypeError(`no value for the field ${name}: ${JSON.stringify(value)}`);
   return `${name}: ${value}\r\n`;
 }

@@ -1,12 +1,10 @@
+import { NOT_IN_VALUE } from "../../lib/http1/grammar.ts";
 import type { RestRequest } from "../../lib/rest.ts";
 
 /** What a path of a request may not hold: the request line would end there (RFC 9112 §3). */
 const NO_TARGET = /[^\x21-\x7e]/;
 
 const FIELD_NAME = /^[!#$%&'*+\-.^_`|~0-9A-Za-z]+$/;
-
-/** Characters that no field value may have (RFC 9110 §5.5), those among them that Latin-1 would cut to a line end. */
-const NO_VALUE = /[^\t\x20-\x7e\x80-\xff]/;
 
 /** Methods that give a body a meaning, whose absence is therefore said (RFC 9110 §8.6). */
 const EXPECTS_BODY = new Set<RestRequest["verb"]>(["POST", "PUT", "PATCH"]);
@@ -59,7 +57,7 @@ function fieldLines(headers: readonly string[]): string {
     const name = headers[at] ?? "";
     const value = headers[at + 1] ?? "";
     // The value is not told: it may be a token.
-    if (!FIELD_NAME.test(name) || NO_VALUE.test(value))
+    if (!FIELD_NAME.test(name) || NOT_IN_VALUE.test(value))
       throw new TypeError(`no header: ${JSON.stringify(name)}`);
     lines += `${name}: ${value}\r\n`;
   }
