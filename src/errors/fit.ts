@@ -38,6 +38,8 @@ const DEBUG_TEXT_MIN_BYTES = 64;
 interface Draft {
   message: string;
   readonly details: Detail[];
+  /** What {@link detailBytes} has found: each cut asks for all of them again. */
+  readonly sizes: Map<Detail, number>;
 }
 
 /** A way to make an error smaller. Returns what it cut, or `undefined` when there was nothing for it to cut. */
@@ -49,7 +51,7 @@ const CUTS: readonly Cut[] = [
   (draft, excess) => cutMessage(draft, excess, LONG_MESSAGE_BYTES),
   (draft) => cutLargestDetail(draft),
   (draft, excess) => cutMessage(draft, excess, 0),
-  (draft) => cutErrorInfo(draft),
+  (draft, excess) => cutErrorInfo(draft, excess),
 ];
 
 /**
@@ -67,7 +69,11 @@ const CUTS: readonly Cut[] = [
  */
 export function finishError(thrown: unknown, requestId: string): ConnectError {
   const error = errorOf(thrown);
-  const draft: Draft = { message: error.rawMessage.toWellFormed(), details: [...error.details] };
+  const draft: Draft = {
+    message: error.rawMessage.toWellFormed(),
+    details: [...error.details],
+    sizes: new Map(),
+  };
   const hasRequestInfo = draft.details.some((detail) => typeOf(detail) === RequestInfoSchema.typeName);
   if (!hasRequestInfo && draft.details.some(isOwnErrorInfo))
     draft.details.push({ desc: RequestInfoSchema, value: create(RequestInfoSchema, { requestId }) });
@@ -113,13 +119,18 @@ function statusBytes(draft: Draft): number {
 
 /** Size of the google.rpc.Status of an error, a few bytes too much rather than too little. */
 function detailsBytes(draft: Draft): number {
-  const details = draft.details.reduce((sum, detail) => sum + detailBytes(detail), 0);
+  const details = draft.details.reduce((sum, detail) => sum + detailBytes(draft, detail), 0);
   return 4 + fieldBytes(Buffer.byteLength(draft.message)) + details;
 }
 
-function detailBytes(detail: Detail): number {
-  const typeUrl = "type.googleapis.com/".length + typeOf(detail).length;
-  return fieldBytes(fieldBytes(typeUrl) + fieldBytes(bytesOf(detail).length));
+function detailBytes({ sizes }: Draft, detail: Detail): number {
+  let bytes = sizes.get(detail);
+  if (bytes === undefined) {
+    const typeUrl = "type.googleapis.com/".length + typeOf(detail).length;
+    bytes = fieldBytes(fieldBytes(typeUrl) + fieldBytes(bytesOf(detail).length));
+    sizes.set(detail, bytes);
+  }
+  return bytes;
 }
 
 /** A length-delimited field of so many bytes: tag, length of up to three bytes, content. */
@@ -189,7 +200,7 @@ function cutLargestDetail(draft: Draft): string | undefined {
   let largest: Detail | undefined;
   for (const detail of draft.details) {
     if (typeOf(detail) === ErrorInfoSchema.typeName || typeOf(detail) === RetryInfoSchema.typeName) continue;
-    if (largest === undefined || detailBytes(detail) > detailBytes(largest)) largest = detail;
+    if (largest === undefined || detailBytes(draft, detail) > detailBytes(draft, largest)) largest = detail;
   }
   if (largest === undefined) return undefined;
   const at = draft.details.indexOf(largest);
@@ -213,19 +224,28 @@ function halved(desc: DescMessage, message: Message): Message | undefined {
   return copy;
 }
 
-/** First the longest entry of its metadata, one after the other, then all of it. */
-function cutErrorInfo(draft: Draft): string | undefined {
+/** First the longest entries of its metadata, as many as have to go, then all of it. */
+function cutErrorInfo(draft: Draft, excess: number): string | undefined {
   const at = draft.details.findIndex((detail) => typeOf(detail) === ErrorInfoSchema.typeName);
   const detail = draft.details[at];
   if (detail === undefined) return undefined;
   const info = "desc" in detail ? messageOf(detail) : undefined;
   const entries = isMessage(info, ErrorInfoSchema) ? Object.entries(info.metadata) : [];
   if (isMessage(info, ErrorInfoSchema) && entries.length > 0) {
-    entries.sort(([a, x], [b, y]) => a.length + x.length - b.length - y.length).pop();
+    entries.sort(([a, x], [b, y]) => a.length + x.length - b.length - y.length);
+    // Never more than has to go: the excess is counted in base64, and no entry is larger than it is taken for here.
+    let left = (excess * 3) / 4;
+    do left -= entryBytes(entries.pop());
+    while (left > 0 && entries.length > 0);
     const metadata = Object.fromEntries(entries);
     draft.details[at] = { desc: ErrorInfoSchema, value: create(ErrorInfoSchema, { ...info, metadata }) };
   } else draft.details.splice(at, 1);
   return ErrorInfoSchema.typeName;
+}
+
+/** An entry of a map of texts, as large as it can be: three fields, that of the entry and its two. */
+function entryBytes([key, value]: [string, string] = ["", ""]): number {
+  return fieldBytes(fieldBytes(Buffer.byteLength(key)) + fieldBytes(Buffer.byteLength(value)));
 }
 
 /** The beginning of a text, whole code points and an ellipsis, that costs at most `max` by `cost`. */

@@ -199,11 +199,18 @@ function refusedCredentials(found: Verdict, response: RestResponse, context: Ups
   };
 }
 
+/**
+ * Details that are read of one error. An answer has room for 82 of the smallest (fit.ts), and each that has to be cut
+ * again costs a look at all the others.
+ */
+const DETAILS_MAX = 100;
+
 /** Every detail of the body on its own; legacy `errors` too, which have no type. */
 function details(body: ErrorBody): TypedReading[] {
   if (body.shape !== "google" && body.shape !== "status") return [];
   const { error, document } = body;
   return [...list(error["details"], document), ...list(error["errors"], document)]
+    .slice(0, DETAILS_MAX)
     .map((item) => readTyped(item, document))
     .filter((detail) => detail !== undefined);
 }

@@ -9,8 +9,10 @@ import {
   ErrorInfoSchema,
   RetryInfoSchema,
 } from "../../gen/google/rpc/error_details_pb.ts";
+import { finishError } from "../../src/errors/fit.ts";
 import { errorFromResponse, type UpstreamErrorContext } from "../../src/errors/from-upstream.ts";
 import { registry } from "../../src/lib/any-registry.ts";
+import { cpuMs } from "../support/cpu-time.ts";
 import { CODES, SHAPES } from "./golden.ts";
 
 const CALLER: UpstreamErrorContext = { credentials: "caller", attempts: 1, now: 0 };
@@ -320,3 +322,31 @@ function detailsOf(error: ConnectError): JsonObject[] {
 function isErrorInfo(detail: JsonObject): boolean {
   return detail["@type"] === "type.googleapis.com/google.rpc.ErrorInfo";
 }
+
+describe("60 KB of details", () => {
+  const repeated = (detail: JsonValue) => {
+    const { length } = JSON.stringify(detail);
+    return Array.from({ length: 60_000 / (length + 1) }, () => detail);
+  };
+  const HELP = { "@type": "type.googleapis.com/google.rpc.Help", links: [{}, {}] };
+  const metadata = Object.fromEntries(Array.from({ length: 5_000 }, (_, at) => [`k${at}`, "v"]));
+  const INFO = { "@type": "type.googleapis.com/google.rpc.ErrorInfo", reason: "R", domain: "d", metadata };
+
+  test.each<[what: string, details: JsonValue[]]>([
+    ["numbers", repeated(1)],
+    ["objects without a type", repeated({ a: [] })],
+    ["details with lists", repeated(HELP)],
+    ["stacks", [{ ...DEBUG, stackEntries: repeated("") }]],
+    ["metadata", [INFO]],
+  ])("that are %s are read, and cut to what an answer may hold, at once", (_what, details) => {
+    const body = { error: { code: 400, status: "INVALID_ARGUMENT", message: "m", details } };
+    let finished: ConnectError | undefined;
+    const took = cpuMs(() => {
+      finished = finishError(decode(400, body), "request-1");
+    });
+    expect(finished?.code).toBe(Code.InvalidArgument);
+    expect(finished?.details.length).toBeGreaterThan(0);
+    expect(finished?.metadata.has("lro-error-cut")).toBe(true);
+    expect(took).toBeLessThan(2_000);
+  });
+});
