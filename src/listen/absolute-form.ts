@@ -7,8 +7,11 @@ export interface TargetUri {
   readonly target: string;
 }
 
-/** Scheme, authority, then path and query. A fragment is no part of a request target. */
-const ABSOLUTE_FORM = /^https?:\/\/([^/?#]+)([^#]*)$/i;
+/**
+ * Scheme, authority, then path and query, which begin with what ends the authority: there is one way only to cut a text
+ * into these. A fragment is no part of a request target.
+ */
+const ABSOLUTE_FORM = /^https?:\/\/([^/?#]+)((?:[/?][^#]*)?)$/i;
 
 /**
  * Takes apart a target in absolute-form, `http://host/path`: what a caller sends who takes the gateway for a proxy, and
