@@ -1,3 +1,5 @@
+import { once } from "node:events";
+import { Worker } from "node:worker_threads";
 import { fromBinary, type JsonObject, toJson } from "@bufbuild/protobuf";
 import { anyUnpack, StructSchema, ValueSchema } from "@bufbuild/protobuf/wkt";
 import { describe, expect, test } from "vitest";
@@ -401,3 +403,12 @@ function thrownBy(run: () => unknown): unknown {
   }
   return undefined;
 }
+
+test("a long name of a member takes its bytes of memory, and not an object for each letter", async () => {
+  const codec = new URL("../../src/transcode/operation-codec.ts", import.meta.url).href;
+  const program = `import(${JSON.stringify(codec)}).then(({ decodeOperation }) => {
+    decodeOperation(Buffer.from('{"name":"operations/1","' + "n".repeat(16 * 1024 * 1024) + '":true}'));
+  });`;
+  const worker = new Worker(program, { eval: true, resourceLimits: { maxOldGenerationSizeMb: 128 } });
+  expect(await once(worker, "exit")).toEqual([0]);
+});
