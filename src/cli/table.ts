@@ -45,5 +45,5 @@ export function printable(text: string): string {
 }
 
 function trimLines(text: string): string {
-  return text.replace(/ +$/gm, "");
+  return text.replace(/(?<! ) +$/gm, "");
 }

@@ -75,7 +75,7 @@ export const configSchema = z.strictObject({
     }),
     api_version: word({
       default: "v1beta1",
-      pattern: /^v[0-9]+[a-z0-9]*$/,
+      pattern: /^v[0-9][a-z0-9]*$/,
       allowed: "a version, for example v1 or v1beta1",
       doc: "Version of the API, the first segment of its paths: `v1beta1` or `v1`; another one when `upstream.rules` has bindings for it.",
     }),

@@ -12,7 +12,7 @@ export type Filter = (operation: OperationRecord, at: number) => boolean;
  */
 export function parseFilter(text: string): Filter | undefined {
   if (text.trim() === "") return () => true;
-  const terms = text.trim().split(/\s+AND\s+/);
+  const terms = text.trim().split(/\sAND\s/);
   const filters: Filter[] = [];
   for (const term of terms) {
     const filter = parseTerm(term.trim());

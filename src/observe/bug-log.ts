@@ -62,7 +62,7 @@ function describe(cause: unknown, depth = 0): string {
  * quotation mark of a message and its last goes. What stays is the name of a property that could not be read.
  */
 function withoutQuotations(stack: string): string {
-  const frames = stack.search(/\n\s+at /);
+  const frames = stack.search(/\n[^\S\n]+at /);
   const message = frames < 0 ? stack : stack.slice(0, frames);
   const safe = message
     .replace(/"[\s\S]*"/, '"…"')

@@ -1,8 +1,10 @@
 import { describe, expect, it } from "vitest";
+import { finishError } from "../../src/errors/fit.ts";
 import { observerStages } from "../../src/gateway/observer-stages.ts";
 import { BugLog } from "../../src/observe/bug-log.ts";
 import type { LogFields } from "../../src/observe/log.ts";
 import { createRouter } from "../../src/rpc/router.ts";
+import { cpuMs } from "../support/cpu-time.ts";
 import { echoRegistry, echoService, SAY } from "../support/echo-service.ts";
 import { callInMemory } from "../support/in-memory.ts";
 
@@ -66,4 +68,20 @@ describe("BugLog", () => {
       expect(String(logged[0]?.[1]?.["cause"])).toMatch(/^no Error but (string|undefined|null) was thrown$/);
     },
   );
+
+  it("looks for the stack once, however many empty lines stand before it", async () => {
+    const thrown = new Error(`${"\n".repeat(200_000)}x`);
+    const { logged } = await callBroken(() => {
+      throw thrown;
+    });
+    expect(String(logged[0]?.[1]?.["cause"])).toMatch(/\n {4}at /);
+    const log = new BugLog({ error: () => {} });
+    const bug = finishError(thrown, "abc-1");
+    const call = {
+      method: { parent: { typeName: "A" }, name: "B" },
+      protocol: "connect",
+      requestId: "abc-1",
+    };
+    expect(cpuMs(() => log.finished(call as never, bug))).toBeLessThan(1_000);
+  });
 });

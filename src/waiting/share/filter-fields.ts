@@ -33,11 +33,17 @@ export function showsWhy(filter: string, listed: Observation, found: Observation
   return standsForState && listed.facts.state !== found.facts.state;
 }
 
-/** Names that a filter compares, without their parents: `done` of `done = true`, `endTime` of `metadata.end_time > "…"`. */
+/**
+ * Names that a filter compares, without their parents: `done` of `done = true`, `endTime` of `metadata.end_time > "…"`.
+ * Words that nothing compares, and a text without an end, are found too and passed over: to look for what stands behind
+ * them again from each of their letters would cost the square of their length, for every operation that is left out.
+ */
 function fieldsOf(filter: string): string[] {
-  const unquoted = filter.replace(/"(?:[^"\\]|\\.)*"|'(?:[^'\\]|\\.)*'/g, '""');
-  const compared = unquoted.matchAll(/([A-Za-z_][\w.-]*)\s*(?:[<>!]=|[<>=:])/g);
-  return [...compared].map(([, path = ""]) => plain(path.slice(path.lastIndexOf(".") + 1)));
+  const unquoted = filter.replace(/"(?:[^"\\]|\\.)*"?|'(?:[^'\\]|\\.)*'?/gs, '""');
+  const compared = unquoted.matchAll(/([A-Za-z_][\w.-]*)\s*([<>!]=|[<>=:])?/g);
+  return [...compared]
+    .filter(([, , comparator]) => comparator !== undefined)
+    .map(([, path = ""]) => plain(path.slice(path.lastIndexOf(".") + 1)));
 }
 
 /** JSON names and proto names of one field are the same here. */

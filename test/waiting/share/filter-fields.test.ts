@@ -4,6 +4,7 @@ import { type Operation, OperationSchema } from "../../../gen/google/longrunning
 import { registry } from "../../../src/lib/any-registry.ts";
 import { Observation } from "../../../src/waiting/facts/observation.ts";
 import { showsWhy } from "../../../src/waiting/share/filter-fields.ts";
+import { cpuMs } from "../../support/cpu-time.ts";
 import { encode } from "../../support/encode.ts";
 
 const METADATA = { "@type": "type.googleapis.com/google.cloud.healthcare.v1.OperationMetadata" };
@@ -55,4 +56,14 @@ test("an operation without metadata shows its end too", () => {
   );
   expect(showsWhy("done:false", before!, after!)).toBe(true);
   expect(showsWhy("name:a", before!, after!)).toBe(false);
+});
+
+test.each([
+  ["a word that nothing compares", "a".repeat(200_000)],
+  ["a word and blanks", `a${" ".repeat(200_000)}`],
+  ["words and blanks in turn", "a ".repeat(100_000)],
+  ["a text without an end", `"${'\\"'.repeat(100_000)}`],
+  ["texts of one kind in another", `'"`.repeat(100_000)],
+])("reads %s once", (_what, filter) => {
+  expect(cpuMs(() => showsWhy(filter, RUNNING, DONE))).toBeLessThan(1_000);
 });
