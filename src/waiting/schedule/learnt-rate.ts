@@ -37,6 +37,9 @@ const SHORT_PAUSE = 1 / 10;
 /** What a trial has shown is read off its last seconds. */
 const TRIAL_SPAN_MS = 10_000;
 
+/** What the first refusal has shown is read off its last second, too: before it there was less to be read, or nothing. */
+const RUSH_SPAN_MS = 1_000;
+
 /** A refusal lowers the rate to this share at least: counts taken in a bad moment must not starve everything. */
 const LARGEST_CUT = 0.25;
 
@@ -108,7 +111,8 @@ export class LearntRate {
    * Limits count in different ways: one that saves up what is not used takes more right after a pause, so the pause
    * belongs to the measured time; one that counts the last second has forgotten it. Where the pause was short it
    * makes little difference, and is left out; else it counts, which errs on the side of the upstream. A refusal in a
-   * trial cannot show less than the limit that was kept until then.
+   * trial cannot show less than the limit that was kept until then, and the very first one no less than was accepted in
+   * the second before it, however long nobody had wanted anything.
    */
   #measure(before: number, resumed: number, sentAt: number): number {
     if (this.#limit !== undefined && before >= this.#limit)
@@ -116,7 +120,8 @@ export class LearntRate {
     const active = sentAt - resumed;
     const paused = resumed - (this.#lastRefusal ?? resumed);
     const measured = this.#perSecond(paused < active * SHORT_PAUSE ? active : active + paused, sentAt);
-    return Math.min(Math.max(measured, before * LARGEST_CUT), before);
+    const rush = this.#limit === undefined ? this.#perSecond(RUSH_SPAN_MS, sentAt) : 0;
+    return Math.min(Math.max(measured, rush, before * LARGEST_CUT), before);
   }
 
   #perSecond(spanMs: number, end: number): number {

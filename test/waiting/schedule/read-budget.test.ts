@@ -104,6 +104,20 @@ test("without a limit in sight the learnt rate grows with what is used, and not 
   expect(lazy.rate(60_000)).toBeLessThan(25);
 });
 
+test("the first refusal shows the same limit after an hour in which nobody wanted anything as after none", () => {
+  const [atOnce, afterAnHour] = [0, 3_600_000].map((idle) => {
+    const budget = new ReadBudget(undefined);
+    for (let n = 0; n < 20; n++) {
+      budget.sent(idle + n * 50);
+      budget.accepted(idle + n * 50, idle + n * 50 + 30);
+    }
+    budget.refused(idle + 1_000, idle + 1_030, 1_000);
+    return poll(budget, budget.paused, budget.paused + 10_000).length / 10;
+  });
+  expect(atOnce).toBeGreaterThan(14);
+  expect(afterAnHour).toBeCloseTo(atOnce!, 1);
+});
+
 test("timers that fire late cost no rate, and no second holds more than its share", () => {
   const random = new SeededRandom(5);
   for (const rate of [5, 10, 20]) {
