@@ -83,8 +83,11 @@ function check(entry: Entry): { value: unknown } | { problems: Problem[] } {
   const { key, where } = entry;
   const problem = (message: string): Problem => ({ where, path: key.path, message });
   const result = key.schema.safeParse(entry.value);
-  if (!result.success)
-    return { problems: result.error.issues.map((issue) => problem(explain(entry, issue))) };
+  if (!result.success) {
+    // A number may break two rules that are told in the same words.
+    const messages = new Set(result.error.issues.map((issue) => explain(entry, issue)));
+    return { problems: [...messages].map(problem) };
+  }
   if (!key.setting.path) return { value: entry.value };
   const path = resolve(entry.directory ?? ".", String(entry.value));
   // Read by its user once more, and a key pair again when it is renewed.

@@ -227,6 +227,12 @@ log: { level: [] }
     `);
   });
 
+  it("says once what breaks two rules", () => {
+    expect(complaints({ env: { LRO_GATEWAY_WAITING_MAX_WATCHES: "99999999999999999999" } })).toEqual([
+      "LRO_GATEWAY_WAITING_MAX_WATCHES: waiting.max_watches: 100000000000000000000 is not a whole number from 1 to 10000000",
+    ]);
+  });
+
   it.each([
     ["listen: 127.0.0.1:1\nlisten: 127.0.0.1:2\n", "keys.yaml:2: this is not YAML: Map keys must be unique"],
     ["listen: a:1\n---\nlisten: b:2\n", "keys.yaml:2: a second document begins here; write one only"],
