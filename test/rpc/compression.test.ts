@@ -1,8 +1,9 @@
-import { brotliCompressSync, brotliDecompressSync, gunzipSync, gzipSync } from "node:zlib";
+import { brotliCompressSync, brotliDecompressSync, constants, gunzipSync, gzipSync } from "node:zlib";
 import { Code, ConnectError } from "@connectrpc/connect";
 import { describe, expect, it } from "vitest";
 import { findCompression, negotiateCompression } from "../../src/rpc/compression.ts";
 import { createRouter } from "../../src/rpc/router.ts";
+import { cpuMs } from "../support/cpu-time.ts";
 import {
   EchoSchema,
   echo,
@@ -193,5 +194,37 @@ describe("compressMinBytes", () => {
     expect(await check({})).toBeNull();
     expect(await check({ compress_min_bytes: "10" })).toBe("gzip");
     expect(await check({ compress_min_bytes: "1000" })).toBeNull();
+  });
+});
+
+describe("brotli", () => {
+  const WINDOWS = Array.from({ length: 15 }, (_, at) => 10 + at);
+  const compress = (message: Uint8Array, window: number, quality = 9) =>
+    brotliCompressSync(message, {
+      params: { [constants.BROTLI_PARAM_LGWIN]: window, [constants.BROTLI_PARAM_QUALITY]: quality },
+    });
+  const inflate = (message: Uint8Array, limit: number) =>
+    findCompression("br")?.decompress(message, limit) ?? new Uint8Array();
+
+  it.each(WINDOWS)("of a window of 2^%d bytes is read up to the limit, to the byte", (window) => {
+    const words = "the time of a government is not within this that the people of the world know. ";
+    for (const limit of [100, 16_384, 262_128, 262_129, 1_000_000])
+      for (const text of [words.repeat(limit / words.length + 1), words.split("").reverse().join("")])
+        for (const quality of [1, 5, 11]) {
+          const message = Buffer.from(text).subarray(0, limit);
+          const sent = compress(message, window, limit > 16_384 ? 5 : quality);
+          const before = Buffer.from(sent);
+          expect(Buffer.from(inflate(sent, limit)).equals(message)).toBe(true);
+          expect(sent.equals(before)).toBe(true);
+        }
+  });
+
+  it("of 14 bytes that would be 16 MiB is refused without filling the window that it asks for", () => {
+    const bomb = compress(Buffer.alloc(2 ** 24), 24);
+    expect(bomb.length).toBeLessThan(20);
+    const took = cpuMs(() => {
+      for (let call = 0; call < 100; call++) expect(() => inflate(bomb, 16_384)).toThrow("larger than 16384");
+    });
+    expect(took).toBeLessThan(1_000);
   });
 });
