@@ -197,9 +197,10 @@ function cutMessage(draft: Draft, excess: number, keep: number): string | undefi
 
 /** Halves the longest list in the largest detail, or takes the detail away where it has none. */
 function cutLargestDetail(draft: Draft): string | undefined {
+  const retryInfo = draft.details.find((detail) => typeOf(detail) === RetryInfoSchema.typeName);
   let largest: Detail | undefined;
   for (const detail of draft.details) {
-    if (typeOf(detail) === ErrorInfoSchema.typeName || typeOf(detail) === RetryInfoSchema.typeName) continue;
+    if (typeOf(detail) === ErrorInfoSchema.typeName || detail === retryInfo) continue;
     if (largest === undefined || detailBytes(draft, detail) > detailBytes(draft, largest)) largest = detail;
   }
   if (largest === undefined) return undefined;

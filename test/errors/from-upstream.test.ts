@@ -338,6 +338,7 @@ describe("60 KB of details", () => {
     ["details with lists", repeated(HELP)],
     ["stacks", [{ ...DEBUG, stackEntries: repeated("") }]],
     ["metadata", [INFO]],
+    ["times to wait", repeated({ "@type": "type.googleapis.com/google.rpc.RetryInfo", retryDelay: "1s" })],
   ])("that are %s are read, and cut to what an answer may hold, at once", (_what, details) => {
     const body = { error: { code: 400, status: "INVALID_ARGUMENT", message: "m", details } };
     let finished: ConnectError | undefined;
@@ -346,6 +347,7 @@ describe("60 KB of details", () => {
     });
     expect(finished?.code).toBe(Code.InvalidArgument);
     expect(finished?.details.length).toBeGreaterThan(0);
+    expect(finished?.details.length).toBeLessThan(100);
     expect(finished?.metadata.has("lro-error-cut")).toBe(true);
     expect(took).toBeLessThan(2_000);
   });
