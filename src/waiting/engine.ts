@@ -98,6 +98,7 @@ export class WaitingEngine {
     this.reads = new ReadCollapse(api, steady, upstreamClock, credentials, {
       found: (key, seen) => this.#found(key, seen),
       failed: (key, error) => this.tracker.failed(key, error),
+      abandoned: (key) => this.tracker.abandoned(key),
     });
     const meaning = (error: ConnectError) => meaningOf(error, credentials);
     const listTools = { api, clock, steady, upstreamClock, meaningOf: meaning };

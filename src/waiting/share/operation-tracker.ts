@@ -100,6 +100,11 @@ export class OperationTracker {
     this.#polls.get(key)?.observeFailure(error);
   }
 
+  /** A read of this key was given up by those who had asked for it. */
+  abandoned(key: string): void {
+    this.#polls.get(key)?.observeAbandoned();
+  }
+
   #forget(poll: SharedPoll): void {
     this.#polls.delete(poll.target.key);
     const { latest } = poll;

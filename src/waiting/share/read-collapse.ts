@@ -39,6 +39,8 @@ export interface Reader {
 export interface ReadObserver {
   found(key: string, seen: Observation): void;
   failed(key: string, error: ConnectError): void;
+  /** It was given up, since all who had asked for it have left. */
+  abandoned(key: string): void;
 }
 
 /** A poll is given up after this long; the next one may be luckier. */
@@ -213,6 +215,9 @@ export class ReadCollapse {
     lane.inFlight = undefined;
     const limited = failure !== undefined && meaningOf(failure, this.#credentials) === "limited";
     scope.settled(ticket, { limited, retryAfterMs: failure && retryAfter(failure) });
+    const abandoned = failure !== undefined && shared.readers.size === 0;
+    // Before the next read is sent: a poll that had relied on this one makes that its own.
+    if (abandoned) this.#observer.abandoned(key);
     let late: SharedRead | undefined;
     // An operation that is done does not change: whoever has come meanwhile needs no read of his own.
     if (lane.waiting && !lane.waiting.takeBack && !(result instanceof ConnectError) && isDone(result)) {
@@ -223,6 +228,7 @@ export class ReadCollapse {
     this.#forget(lane);
     const answer = shared.call?.answer;
     this.#upstreamClock.answered(answer);
+    if (abandoned) return;
     if (result instanceof ConnectError) {
       this.#observer.failed(key, result);
       shared.readers.forEach((reader) => {

@@ -190,6 +190,13 @@ export class SharedPoll implements Poll, Reader {
     }
   }
 
+  /** A caller's read was given up with its caller: a poll that had relied on it instead of reading is due at once. */
+  observeAbandoned(): void {
+    if (this.#over || this.#leaveRead === undefined) return;
+    this.#leaveRead = undefined;
+    this.#queueAt(this.#tools.clock.monotonic());
+  }
+
   /** Whether the last read is one that a newcomer may be given. */
   #isFresh(now: number): boolean {
     return this.latest !== undefined && now - this.latest.sentAt <= this.presentInterval;

@@ -186,6 +186,24 @@ test("whatever staleness a caller allows, his right is not older than waiting.re
   await expect(clock.run(answer)).rejects.toMatchObject({ code: Code.PermissionDenied });
 });
 
+test("callers who leave before they are answered keep nobody waiting who waits for the same operation", async () => {
+  const { clock, engine, upstream, call, upstreamCall } = new EngineBench({
+    behaviour: { latency: () => 300 },
+  });
+  upstream.start(NAME, 600_000);
+  // One is always in flight, and each is given up.
+  const impatient = async () => {
+    for (let n = 0; n < 200; n++) {
+      engine.get(NAME, upstreamCall({ timeoutMs: 150 })).catch(() => {});
+      await clock.sleep(100);
+    }
+  };
+  impatient();
+  await clock.advance(50);
+  const operation = await clock.run(waitForOperation(engine, NAME, 5_000, call()));
+  expect(operation.toMessage().name).toBe(NAME);
+});
+
 test("a caller who leaves takes his read along, unless somebody shares it", async () => {
   const { clock, engine, upstream, call } = new EngineBench({ behaviour: { latency: () => 1_000 } });
   upstream.start(NAME, 60_000);
