@@ -34,7 +34,7 @@ export async function list(
     );
   const listing = await fetchAll(parent, String(options["filter"] ?? ""), limit, settings).catch(
     (error: unknown) => {
-      throw explainRpcFailure(error, settings);
+      throw error instanceof CommandError ? error : explainRpcFailure(error, settings);
     },
   );
   if (settings.output === "json") io.out(`${JSON.stringify(asJson(listing), undefined, 2)}\n`);
@@ -51,8 +51,12 @@ async function fetchAll(
   const client = openClient(settings);
   const operations: Operation[] = [];
   const unreachable = new Set<string>();
+  const tokens = new Set<string>();
   let pageToken = "";
   do {
+    if (tokens.has(pageToken))
+      throw new CommandError("the list does not come to an end: a page token has come twice", EXIT.FAILED);
+    tokens.add(pageToken);
     const pageSize = Math.min(PAGE_SIZE, limit - operations.length);
     const request = create(ListOperationsRequestSchema, { name, filter, pageSize, pageToken });
     const page = await client.listOperations(request, { timeoutMs: settings.timeoutMs });

@@ -33,7 +33,7 @@ function whyNoAnswer(failure: ConnectError, { address: { text, tls } }: ClientSe
   const cause = systemCause(failure);
   const unreachable = UNREACHABLE[cause?.code ?? ""];
   // So a gateway takes leave of who speaks TLS or clear text where it does not.
-  if (cause?.code === "ECONNRESET" || isCutStream(failure))
+  if (BROKEN_OFF.has(cause?.code ?? "") || isCutStream(failure))
     return `no gateway answers at ${text}: ${UNREACHABLE["ECONNRESET"]}; if it speaks ${tls ? "no TLS" : "TLS only"}, call it as ${tls ? "http" : "https"}://…`;
   if (unreachable !== undefined)
     return `no gateway answers at ${text}: ${unreachable}; start one with "lro-gateway serve", or name another with --address`;
@@ -67,6 +67,9 @@ const UNREACHABLE: Readonly<Record<string, string>> = {
   EACCES: "permission denied",
   ERR_HTTP2_ERROR: "what listens there does not speak HTTP/2",
 };
+
+/** A connection that was closed while a request was on its way: what is told depends on which comes first. */
+const BROKEN_OFF: ReadonlySet<string> = new Set(["ECONNRESET", "EPIPE"]);
 
 /** Whether no connection to a gateway could be made at all, so that nothing can have been sent. */
 export function neverConnected(error: ConnectError): boolean {

@@ -2,7 +2,11 @@ import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { createServer, type Socket } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { Code, ConnectError } from "@connectrpc/connect";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { readClientSettings } from "../../src/cli/gateway-client.ts";
+import type { CommandIo } from "../../src/cli/io.ts";
+import { explainRpcFailure } from "../../src/cli/rpc-failure.ts";
 import { type GatewayOnEmulator, startGatewayOnEmulator } from "../support/gateway-on-emulator.ts";
 import { runInside } from "../support/run-program.ts";
 
@@ -203,6 +207,30 @@ describe("the operator's client without an answer", () => {
     expect(stderr).toBe(
       "lro-gateway: DEADLINE_EXCEEDED: the call was not answered in time; --timeout sets how long it may take\n",
     );
+  });
+});
+
+describe("a list without end", () => {
+  it("is given up when a page token comes again", async () => {
+    const fault = world.emulator.emulator.addFault({ match: { method: "list" }, emptyPage: true });
+    const { code, stderr } = await client("list", DATASET);
+    await fetch(`${world.emulator.endpoint}/emulator/v1/faults/${fault}`, { method: "DELETE" });
+    expect([code, stderr]).toEqual([
+      1,
+      "lro-gateway: the list does not come to an end: a page token has come twice\n",
+    ]);
+  });
+});
+
+describe("a connection that is closed while a request is on its way", () => {
+  it.each(["ECONNRESET", "EPIPE"])("is no gateway's answer, told by %s", (code) => {
+    const cause = Object.assign(new Error(`write ${code}`), { code });
+    const error = new ConnectError(`write ${code}`, Code.Internal, undefined, undefined, cause);
+    const settings = readClientSettings({ address: "127.0.0.1:1" }, { env: {} } as unknown as CommandIo);
+    expect(explainRpcFailure(error, settings)).toMatchObject({
+      exitCode: 4,
+      message: expect.stringContaining("the connection was broken off"),
+    });
   });
 });
 
