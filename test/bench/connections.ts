@@ -5,13 +5,13 @@ import type { Rival } from "./rivals/rivals.ts";
 import { generate, type Shape, type Subject, withSubjects } from "./subject.ts";
 import type { Upstream } from "./upstream-process.ts";
 
-/**
- * Calls in flight: 1, 10 and 100 on each of 1 to 1,000 connections, a thousand in all at most, since a gateway rightly
- * refuses to hold more than that before its upstream.
- */
+/** Calls in flight at most, in all: what may wait for the gateway's connections to the upstream (upstream/send.ts). */
+const MOST_IN_FLIGHT = 10_000;
+
+/** Calls in flight: 1, 10 and 100 on each of 1 to 1,000 connections. */
 const SHAPES: readonly Shape[] = [1, 10, 100].flatMap((streams) =>
   [1, 10, 100, 1000]
-    .filter((connections) => connections * streams <= 1000)
+    .filter((connections) => connections * streams <= MOST_IN_FLIGHT)
     .map((connections) => ({ connections, streams })),
 );
 
