@@ -5,8 +5,8 @@ import type { Rival } from "./rivals/rivals.ts";
 import { generate, type Shape, type Subject, withSubjects } from "./subject.ts";
 import type { Upstream } from "./upstream-process.ts";
 
-/** Calls in flight at most, in all: what may wait for the gateway's connections to the upstream (upstream/send.ts). */
-const MOST_IN_FLIGHT = 10_000;
+/** Calls in flight at most, in all: Envoy lets 1,024 wait for its connections to the upstream, the gateway 10,000. */
+const MOST_IN_FLIGHT = 1_000;
 
 /** Calls in flight: 1, 10 and 100 on each of 1 to 1,000 connections. */
 const SHAPES: readonly Shape[] = [1, 10, 100].flatMap((streams) =>
