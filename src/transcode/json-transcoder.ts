@@ -16,6 +16,12 @@ import {
 import { type FieldPlan, Kind, type MessagePlan } from "./message-plan.ts";
 
 /**
+ * Characters of a member's name at most; longer ones are of no field, and left to the plain way. Names are put together
+ * letter by letter, which takes an object for each: 16 MiB of them, a few KiB of gzip, would use up the heap.
+ */
+const LONGEST_NAME = 1_024;
+
+/**
  * What a {@link JsonTranscoder} makes of a body. A class, because V8 may make literals in the old generation (see
  * linked-list.ts), and each would keep its bytes for long.
  */
@@ -201,13 +207,14 @@ export class JsonTranscoder extends AnyTranscoder {
   /** Finds the plan of the member whose name begins here, and goes behind its closing quote. */
   #lookUp(plan: MessagePlan): FieldPlan | undefined {
     const { json } = this;
-    const start = this.at;
-    let at = start;
-    for (let byte = json[at] ?? 0; byte !== QUOTE; byte = json[++at] ?? 0)
-      if (byte === BACKSLASH || byte < 0x20) throw GIVE_UP;
-    this.at = at + 1;
-    // In one piece: put together letter by letter, a long name would take 32 bytes for each.
-    const name = Buffer.from(json.buffer, json.byteOffset + start, at - start).toString("latin1");
+    let name = "";
+    let byte = json[this.at] ?? 0;
+    for (; byte !== QUOTE; byte = json[++this.at] ?? 0) {
+      if (byte === BACKSLASH || byte < 0x20 || name.length === LONGEST_NAME) throw GIVE_UP;
+      // Not in one piece by a Buffer, which cost a list of 20 as much as all the rest of it.
+      name += String.fromCharCode(byte);
+    }
+    this.at++;
     return plan.byName.get(name);
   }
 }
