@@ -18,12 +18,14 @@ import { SendFailure } from "./send-failure.ts";
 export interface SendLimits extends Pick<ExchangeLimits, "body" | "errorBody" | "requestMs"> {
   /** Connections to the upstream at most; each carries one request at a time. */
   readonly connections: number;
-  /** Requests that wait for a connection at most, those of calls and those in the background each. */
+  /** Requests that wait for a connection at most, those of calls and those in the background each; more fail at once. */
   readonly waiting: number;
   /**
-   * Milliseconds. Once the first call in line has waited so long, calls that come fail at once: they would wait no less,
-   * maybe past their use.
+   * Calls that wait at most while the first in line has waited for {@link waitMs}, so that the line hardly moves. Those
+   * that come then would wait past their use.
    */
+  readonly slowWaiting: number;
+  /** Milliseconds. */
   readonly waitMs: number;
 }
 
@@ -33,7 +35,8 @@ export const DEFAULT_SEND_LIMITS: SendLimits = {
   connections: 64,
   // A bound for memory, 3 KiB each. An upstream that answers within a few milliseconds is through with them in a second.
   waiting: 10_000,
-  // Less than a quarter of the deadlines that Google's clients set (10 s and more), the rest of which a call still needs.
+  // At 640 requests/s the last of 1,000 waits 1.6 s; beyond that a caller is better told to come back.
+  slowWaiting: 1_000,
   waitMs: 2_000,
   // Get, List and Cancel answer in well under a second; Google's own clients give up after 10 s to 60 s.
   requestMs: 60_000,
@@ -156,8 +159,9 @@ export class Sender {
   }
 
   #isOverloaded(line: LinkedList<Delivery>): boolean {
-    const { waiting, waitMs } = this.#limits;
-    return line.size >= waiting || (line === this.#waiting && (line.first?.value.lastedMs ?? 0) >= waitMs);
+    const { waiting, slowWaiting, waitMs } = this.#limits;
+    if (line.size < slowWaiting || line.size >= waiting) return line.size >= waiting;
+    return line === this.#waiting && (line.first?.value.lastedMs ?? 0) >= waitMs;
   }
 
   #unqueue(delivery: Delivery): void {

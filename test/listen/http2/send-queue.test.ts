@@ -8,16 +8,9 @@ import { encodeHeaders, encodeTableSizeUpdate } from "../../../src/listen/http2/
 import { SendQueue } from "../../../src/listen/http2/send-queue.ts";
 import { Slab } from "../../../src/listen/http2/slab.ts";
 import { Http2Stream, type StreamOwner } from "../../../src/listen/http2/stream.ts";
+import { POST_HEAD } from "../../support/post-head.ts";
 import { Flag, Frame, type ReceivedFrame } from "../../support/raw-h2.ts";
 
-const head = {
-  verb: "POST",
-  target: "/",
-  authority: "a",
-  headers: {},
-  contentLength: -1,
-  expectsContinue: false,
-};
 const DATE = encodeHeaders({ date: "Fri, 27 Nov 2026 20:00:00 GMT" });
 
 /** A queue and what has left it, frame by frame. */
@@ -62,7 +55,7 @@ class Sender {
   }
 
   stream(id: number, window = DEFAULT_WINDOW): Http2Stream {
-    return new Http2Stream(this.#owner, id, head, window);
+    return new Http2Stream(this.#owner, id, POST_HEAD, window);
   }
 
   /** Lets go what may go; returns in how many writes. */

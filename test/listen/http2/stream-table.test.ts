@@ -2,6 +2,7 @@ import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { Http2Stream, type StreamOwner } from "../../../src/listen/http2/stream.ts";
 import { type Ending, StreamTable } from "../../../src/listen/http2/stream-table.ts";
+import { POST_HEAD } from "../../support/post-head.ts";
 
 const owner: StreamOwner = {
   secure: false,
@@ -12,15 +13,7 @@ const owner: StreamOwner = {
   widen() {},
   open() {},
 };
-const head = {
-  verb: "POST",
-  target: "/",
-  authority: "a",
-  headers: {},
-  contentLength: -1,
-  expectsContinue: false,
-};
-const stream = (id: number) => new Http2Stream(owner, id, head, 65_535);
+const stream = (id: number) => new Http2Stream(owner, id, POST_HEAD, 65_535);
 const endings: Ending[] = ["complete", "reset by peer", "reset here"];
 
 describe("StreamTable", () => {

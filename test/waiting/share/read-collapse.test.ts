@@ -41,6 +41,17 @@ function withoutConnections({ upstream }: EngineBench) {
   };
 }
 
+/** Somebody has waited for a second for an operation that is done by then, and his poll still has no connection. */
+async function waitWithoutConnections() {
+  const bench = new EngineBench();
+  const polls = withoutConnections(bench);
+  bench.upstream.start(NAME, 700);
+  const waited = waitForOperation(bench.engine, NAME, undefined, bench.call());
+  await bench.clock.advance(1_000);
+  const { clock, engine, upstream, call, upstreamCall } = bench;
+  return { clock, engine, upstream, call, upstreamCall, polls, waited };
+}
+
 test("five hundred identical reads at once are one read", async () => {
   const { clock, engine, upstream, upstreamCall } = new EngineBench();
   upstream.start(NAME, 60_000);
@@ -274,12 +285,7 @@ test("who comes while a read is under way that finds the operation done is told 
 });
 
 test("who comes while a poll waits for a connection does not wait for it: the read is his, and the poll's as well", async () => {
-  const bench = new EngineBench();
-  const { clock, engine, upstream, call, upstreamCall } = bench;
-  const polls = withoutConnections(bench);
-  upstream.start(NAME, 700);
-  const waited = waitForOperation(engine, NAME, undefined, call());
-  await clock.advance(1_000);
+  const { clock, engine, upstream, upstreamCall, polls, waited } = await waitWithoutConnections();
   expect(polls.size).toBe(1);
   const answers = [1, 2, 3].map(() => engine.get(NAME, upstreamCall()));
   await clock.advance(20);
@@ -308,12 +314,7 @@ test("a poll that has its connection is awaited, since the read of who comes is 
 });
 
 test("a read that was a poll's first is done although the caller leaves, for those who wait", async () => {
-  const bench = new EngineBench();
-  const { clock, engine, upstream, call, upstreamCall } = bench;
-  const polls = withoutConnections(bench);
-  upstream.start(NAME, 700);
-  const waited = waitForOperation(engine, NAME, undefined, call());
-  await clock.advance(1_000);
+  const { clock, engine, upstream, call, upstreamCall, polls, waited } = await waitWithoutConnections();
   const caller = call();
   const answer = engine
     .get(NAME, new RpcUpstreamCall(caller))
